@@ -1,0 +1,165 @@
+/** A strict JSON reader (RFC 8259) that keeps every number exact and bounds nesting. */
+import { parseNumber } from './big-number.js';
+import { setOwn } from './collections.js';
+import type { NumberValue, Value } from './types.js';
+
+/** Text that is not JSON. `offset` counts UTF-16 units from the start. */
+export class JsonError extends Error {
+  override readonly name = 'JsonError';
+  readonly offset: number;
+
+  constructor(message: string, offset: number) {
+    super(message);
+    this.offset = offset;
+  }
+}
+
+const SPACE = /[ \t\n\r]*/y;
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?/y;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON strings must not hold them
+const PLAIN_STRING = /"[^"\\\u0000-\u001f]*"/y;
+const WORDS: ReadonlyMap<string, Value> = new Map<string, Value>([
+  ['true', true],
+  ['false', false],
+  ['null', null],
+]);
+
+export class JsonReader {
+  private readonly text: string;
+  private readonly maxDepth: number;
+  private at = 0;
+
+  constructor(text: string, maxDepth: number) {
+    this.text = text;
+    this.maxDepth = maxDepth;
+  }
+
+  readDocument(): Value {
+    this.skipSpace();
+    const value = this.readValue(0);
+    this.skipSpace();
+    if (this.at < this.text.length) throw this.unexpected('after top-level value');
+    return value;
+  }
+
+  /** Reads one value from where the reader stands and leaves the rest. */
+  readNext(): Value {
+    this.skipSpace();
+    return this.readValue(0);
+  }
+
+  get offset(): number {
+    return this.at;
+  }
+
+  private skipSpace(): void {
+    SPACE.lastIndex = this.at;
+    SPACE.test(this.text);
+    this.at = SPACE.lastIndex;
+  }
+
+  private unexpected(where: string): JsonError {
+    if (this.at >= this.text.length) return new JsonError('unexpected end of JSON input', this.at);
+    const character = String.fromCodePoint(this.text.codePointAt(this.at) as number);
+    return new JsonError(`invalid character '${character}' ${where}`, this.at);
+  }
+
+  private readValue(depth: number): Value {
+    const first = this.text[this.at];
+    if (first === '{' || first === '[') {
+      if (depth >= this.maxDepth) throw new JsonError('exceeded max depth', this.at);
+      this.at++;
+      return first === '{' ? this.readObject(depth + 1) : this.readArray(depth + 1);
+    }
+    if (first === '"') return this.readString();
+    for (const [word, value] of WORDS) {
+      if (!this.text.startsWith(word, this.at)) continue;
+      this.at += word.length;
+      return value;
+    }
+    return this.readNumber();
+  }
+
+  private readNumber(): NumberValue {
+    NUMBER.lastIndex = this.at;
+    const match = NUMBER.exec(this.text);
+    if (match === null) throw this.unexpected('looking for beginning of value');
+    const value = parseNumber(match[0]);
+    if (value === undefined) throw new JsonError(`invalid number: number too big`, this.at);
+    this.at = NUMBER.lastIndex;
+    return value;
+  }
+
+  private readString(): string {
+    PLAIN_STRING.lastIndex = this.at;
+    if (PLAIN_STRING.test(this.text)) {
+      const text = this.text.slice(this.at + 1, PLAIN_STRING.lastIndex - 1);
+      this.at = PLAIN_STRING.lastIndex;
+      return text;
+    }
+    return this.readEscapedString();
+  }
+
+  /** Walks rather than matches: a regular expression over megabytes of escapes could overflow. */
+  private readEscapedString(): string {
+    const start = this.at;
+    let end = start + 1;
+    while (this.text.charCodeAt(end) !== 34) {
+      const unit = this.text.charCodeAt(end);
+      if (!(unit >= 32)) {
+        this.at = end;
+        throw this.unexpected('in string literal');
+      }
+      end += unit === 92 ? 2 : 1;
+    }
+    try {
+      const text = JSON.parse(this.text.slice(start, end + 1)) as string;
+      this.at = end + 1;
+      return text;
+    } catch {
+      throw new JsonError('invalid escape in string literal', start);
+    }
+  }
+
+  private readArray(depth: number): Value {
+    const items: Value[] = [];
+    this.skipSpace();
+    if (this.text[this.at] === ']') {
+      this.at++;
+      return items;
+    }
+    for (;;) {
+      this.skipSpace();
+      items.push(this.readValue(depth));
+      this.skipSpace();
+      const next = this.text[this.at];
+      if (next !== ',' && next !== ']') throw this.unexpected('after array element');
+      this.at++;
+      if (next === ']') return items;
+    }
+  }
+
+  private readObject(depth: number): Value {
+    const object: Record<string, Value> = {};
+    this.skipSpace();
+    if (this.text[this.at] === '}') {
+      this.at++;
+      return object;
+    }
+    for (;;) {
+      this.skipSpace();
+      if (this.text[this.at] !== '"') throw this.unexpected('looking for beginning of object key string');
+      const key = this.readString();
+      this.skipSpace();
+      if (this.text[this.at] !== ':') throw this.unexpected('after object key');
+      this.at++;
+      this.skipSpace();
+      setOwn(object, key, this.readValue(depth));
+      this.skipSpace();
+      const next = this.text[this.at];
+      if (next !== ',' && next !== '}') throw this.unexpected('after object key:value pair');
+      this.at++;
+      if (next === '}') return object;
+    }
+  }
+}
