@@ -1,0 +1,720 @@
+/**
+ * Modules: packages, imports and rules, from the tokens up, and the public entry points
+ * `parseModule` and `parseQuery`. Which forms a version allows (`if`, `contains`, v0's `p[x] { … }`)
+ * is decided here, with OPA's messages.
+ */
+import { type RegoError, RegoErrors } from '../errors.js';
+import type {
+  Body,
+  Expression,
+  Head,
+  HeadKeyword,
+  Import,
+  Location,
+  Module,
+  Package,
+  RegoVersion,
+  Rule,
+  Term,
+  VarTerm,
+} from './ast.js';
+import { operatorName } from './ast.js';
+import { BASE_KEYWORDS, type Token } from './lexer.js';
+import { BodyParser } from './parse-bodies.js';
+import { termKindName } from './parse-terms.js';
+import { FUTURE_KEYWORDS_V0, FUTURE_KEYWORDS_V1 } from './parser-state.js';
+
+type Statement = Package | Import | Rule | { readonly kind: 'body'; readonly body: Body; readonly location: Location };
+
+const RULE_FOLLOWERS: readonly Token[] = ['assign', 'eq', 'if', 'contains', '('];
+const OPERATOR_FOLLOWERS: readonly Token[] = ['assign', 'eq', 'if', 'contains'];
+const PATH_FOLLOWERS: readonly Token[] = ['assign', 'eq', '('];
+/** After these keywords, these tokens mean that a rule was meant to be named after the keyword. */
+const KEYWORD_RULE_FOLLOWERS: Readonly<Partial<Record<Token, readonly Token[]>>> = {
+  every: RULE_FOLLOWERS,
+  if: RULE_FOLLOWERS,
+  in: RULE_FOLLOWERS,
+  some: RULE_FOLLOWERS,
+  as: RULE_FOLLOWERS,
+  package: PATH_FOLLOWERS,
+  import: PATH_FOLLOWERS,
+  not: OPERATOR_FOLLOWERS,
+  and: OPERATOR_FOLLOWERS,
+  or: OPERATOR_FOLLOWERS,
+  contains: ['if', 'contains'],
+};
+
+function isGround(term: Term): boolean {
+  switch (term.kind) {
+    case 'scalar':
+      return true;
+    case 'array':
+    case 'set':
+      return term.items.every(isGround);
+    case 'object':
+      return term.entries.every(([key, value]) => isGround(key) && isGround(value));
+    case 'ref':
+      return term.terms.slice(1).every(isGround);
+    default:
+      return false;
+  }
+}
+
+function trueTerm(location: Location): Term {
+  return { kind: 'scalar', value: true, location };
+}
+
+function trueBody(location: Location): Body {
+  return [{ kind: 'term', term: trueTerm(location), negated: false, with: [], generated: true, location }];
+}
+
+class HeadError extends Error {}
+
+class ModuleParser extends BodyParser {
+  parse(skipRules: boolean): Statement[] {
+    const statements: Statement[] = [];
+    this.scan();
+    while (this.token !== 'eof') {
+      if (!skipRules && this.reportKeywordRuleName(false)) break;
+      const parsed = this.parseStatement(skipRules);
+      if (parsed === undefined) break;
+      statements.push(...parsed);
+    }
+    return statements;
+  }
+
+  private parseStatement(skipRules: boolean): readonly Statement[] | undefined {
+    for (const keyword of ['package', 'import'] as const) {
+      if (this.token !== keyword) continue;
+      const state = this.save();
+      const statement = keyword === 'package' ? this.parsePackage() : this.parseImport();
+      if (statement !== undefined) {
+        if ((this.token as Token) === 'minus') {
+          this.illegal();
+          return undefined;
+        }
+        return [statement];
+      }
+      if (this.hasErrors) return undefined;
+      this.restore(state);
+    }
+    if (!skipRules) {
+      const state = this.save();
+      const rules = this.parseRules();
+      if (rules !== undefined) return rules;
+      if (this.hasErrors) return undefined;
+      this.restore(state);
+    }
+    const location = this.location;
+    const body = this.parseQuery(true, 'eof');
+    return body && [{ kind: 'body', body, location }];
+  }
+
+  private reportKeywordRuleName(isDefault: boolean): boolean {
+    const followers = KEYWORD_RULE_FOLLOWERS[this.token];
+    if (followers === undefined) return false;
+    if (!isDefault && !followers.includes(this.peek(false))) return false;
+    this.error(this.location, `${this.token} keyword cannot be used for rule name`);
+    return true;
+  }
+
+  private acceptPathStart(): boolean {
+    if (this.token === 'identifier') return true;
+    if (!this.isReferenceKeyword(this.token)) return false;
+    this.token = 'identifier';
+    return true;
+  }
+
+  /** After the keyword; undefined without an error when a reference was meant (`package.x`). */
+  private startPath(): boolean {
+    this.scanWhitespace();
+    if (this.token === '.' || this.token === '[') return false;
+    if (this.token === 'whitespace') this.scan();
+    if (this.acceptPathStart()) return true;
+    this.illegal();
+    return false;
+  }
+
+  private parsePackage(): Package | undefined {
+    const start = this.location;
+    if (!this.startPath()) return undefined;
+    const term = this.parseTerm();
+    if (term === undefined) return undefined;
+    const terms = term.kind === 'ref' ? term.terms : [term];
+    const path: string[] = [];
+    for (const [index, part] of terms.entries()) {
+      if (index === 0 && part.kind === 'var') path.push(part.name);
+      else if (index > 0 && part.kind === 'scalar' && typeof part.value === 'string') path.push(part.value);
+      else if (index === 0 && term.kind !== 'ref') {
+        this.illegal();
+        return undefined;
+      } else {
+        this.error(
+          part.location,
+          `unexpected ${termKindName(part)} token: expecting ${index === 0 ? 'var' : 'string'}`,
+        );
+        return undefined;
+      }
+    }
+    return { kind: 'package', path, location: this.spanFrom(start) };
+  }
+
+  private parseImport(): Import | undefined {
+    const start = this.location;
+    if (!this.startPath()) return undefined;
+    // Keywords already known must not hide the same word in `import future.keywords.in`.
+    const known = [...this.lexer.keywords];
+    for (const keyword of [...FUTURE_KEYWORDS_V0, 'and', 'or']) this.lexer.keywords.delete(keyword);
+    this.termCache.clear();
+    const term = this.parseTerm();
+    for (const [keyword, token] of known) this.lexer.keywords.set(keyword, token);
+    this.reclassify();
+    if (term === undefined || (term.kind !== 'ref' && term.kind !== 'var')) {
+      this.error(this.location, 'expected path');
+      return undefined;
+    }
+    const path = this.importPath(term);
+    if (path === undefined) return undefined;
+    let alias: string | undefined;
+    let aliasLocation = this.location;
+    if (this.token === 'as') {
+      this.scan();
+      aliasLocation = this.location;
+      const parsed = (this.token as Token) === 'identifier' ? this.parseTerm() : undefined;
+      if (parsed?.kind !== 'var') {
+        if (parsed?.kind === 'ref' && parsed.terms.length === 1 && parsed.terms[0]?.kind === 'var') {
+          const name = parsed.terms[0].name;
+          this.error(parsed.location, `unexpected import alias, must not be a reserved name, got: ${name}`);
+        } else this.illegal('expected var');
+        return undefined;
+      }
+      alias = parsed.name;
+    } else this.checkImportTail(path, term);
+    const statement: Import = {
+      kind: 'import',
+      path,
+      alias,
+      location: this.spanFrom(start),
+      pathLocation: term.location,
+    };
+    if (path[0] === 'rego') this.applyRegoImport(statement, aliasLocation);
+    else if (path[0] === 'future') this.applyFutureImport(statement, aliasLocation);
+    this.reclassify();
+    return statement;
+  }
+
+  private importPath(term: Term): readonly string[] | undefined {
+    const terms = term.kind === 'ref' ? term.terms : [term];
+    const [head] = terms;
+    const path: string[] = [];
+    for (const part of terms.slice(1)) {
+      if (part.kind !== 'scalar' || typeof part.value !== 'string') {
+        this.error(part.location, `unexpected ${termKindName(part)} token: expecting string`);
+        return undefined;
+      }
+      path.push(part.value);
+    }
+    const root = head?.kind === 'var' ? head.name : '';
+    if (!['data', 'input', 'future', 'rego'].includes(root)) {
+      this.hint('if this is unexpected, try updating OPA');
+      this.error(
+        term.location,
+        `unexpected import path, must begin with one of: {data, future, input, rego}, got: ${root}`,
+      );
+      return undefined;
+    }
+    return [root, ...path];
+  }
+
+  private checkImportTail(path: readonly string[], term: Term): void {
+    const last = path.at(-1) ?? '';
+    if (path[0] === 'future' || path.length === 1) return;
+    const keywords = this.version === 'v1' ? [...BASE_KEYWORDS, ...FUTURE_KEYWORDS_V0] : BASE_KEYWORDS;
+    if (!keywords.includes(last as Token)) return;
+    this.hint('import a different path or use an alias');
+    const at = term.kind === 'ref' ? (term.terms.at(-1)?.location ?? term.location) : term.location;
+    this.error(at, `unexpected import path, must not end with a keyword, got: ${last}`);
+  }
+
+  /** The token after an import was read before the import's keywords were known. */
+  private reclassify(): void {
+    if (this.token !== 'identifier') return;
+    const token = this.lexer.keywords.get(this.literal);
+    const isFuture = [...FUTURE_KEYWORDS_V0, ...FUTURE_KEYWORDS_V1].includes(this.literal as Token);
+    if (token !== undefined && (isFuture || BASE_KEYWORDS.includes(token))) this.token = token;
+  }
+
+  private applyRegoImport(statement: Import, aliasLocation: Location): void {
+    const name = statement.path.join('.');
+    if (name !== 'rego.v1' && name !== 'rego.v2') {
+      this.error(statement.pathLocation, `invalid import \`${name}\`, must be one of: \`rego.v1\`, \`rego.v2\``);
+    } else if (statement.alias !== undefined) {
+      this.error(aliasLocation, '`rego` imports cannot be aliased');
+    } else {
+      for (const keyword of FUTURE_KEYWORDS_V0) this.lexer.addKeyword(keyword, keyword);
+      if (name === 'rego.v1') return;
+      for (const keyword of FUTURE_KEYWORDS_V1) this.lexer.addKeyword(keyword, keyword);
+      this.notBodies = true;
+    }
+  }
+
+  private applyFutureImport(statement: Import, aliasLocation: Location): void {
+    const [, keywords, one] = statement.path;
+    if (keywords !== 'keywords') {
+      this.error(statement.pathLocation, 'invalid import, must be `future.keywords`');
+      return;
+    }
+    if (statement.alias !== undefined) {
+      this.error(aliasLocation, '`future` imports cannot be aliased');
+      return;
+    }
+    const allowed: readonly Token[] = [...FUTURE_KEYWORDS_V0, ...FUTURE_KEYWORDS_V1];
+    if (one !== undefined && !allowed.includes(one as Token)) {
+      const names = [...allowed].sort();
+      this.error(statement.pathLocation, `unexpected keyword, must be one of [${names.join(' ')}]`);
+      return;
+    }
+    for (const keyword of one === undefined ? allowed : [one as Token]) {
+      if (keyword === 'not') this.notBodies = true;
+      this.lexer.addKeyword(keyword, keyword);
+    }
+  }
+
+  private parseRules(): Rule[] | undefined {
+    const start = this.location;
+    this.scanAheadReference();
+    const isDefault = this.token === 'default';
+    if (isDefault) {
+      this.scan();
+      this.scanAheadReference();
+    }
+    if (this.token !== 'identifier') {
+      if (isDefault) this.reportKeywordRuleName(true);
+      return undefined;
+    }
+    const parsed = this.parseHead(isDefault);
+    if (parsed === undefined) return undefined;
+    if (isDefault) return this.finishDefaultRule(parsed, start);
+    return this.finishRule(parsed, start);
+  }
+
+  private finishDefaultRule(head: Head, start: Location): Rule[] | undefined {
+    const location = this.spanFrom(start);
+    const refuse = (reason: string): undefined => {
+      this.error(start, `illegal default rule (${reason})`);
+      return undefined;
+    };
+    if (head.value === undefined) return refuse('must have a value');
+    const illegal = illegalDefaultPart(head.value);
+    if (illegal !== undefined) return refuse(`value cannot contain ${illegal}`);
+    const seen = new Set<string>();
+    for (const arg of head.args ?? []) {
+      if (arg.kind !== 'var') return refuse(`arguments cannot contain ${termKindName(arg)}`);
+      if (seen.has(arg.name)) return refuse(`arguments cannot be repeated ${arg.name}`);
+      seen.add(arg.name);
+    }
+    const body = trueBody(start);
+    return [{ kind: 'rule', default: true, head, body, generatedBody: false, otherwise: [], location }];
+  }
+
+  private finishRule(parsed: Head, start: Location): Rule[] | undefined {
+    const usesContains = parsed.keywords.includes('contains');
+    const hasIf = this.token === 'if';
+    let hasKey = usesContains;
+    let head = parsed;
+    const last = head.ref[1];
+    if (!usesContains && head.args === undefined && head.ref.length === 2 && last !== undefined) {
+      if (hasIf) {
+        hasKey = !isGround(last) || last.kind === 'ref';
+      } else {
+        hasKey = true;
+        if (head.value === undefined) head = { ...head, ref: head.ref.slice(0, 1), key: last };
+      }
+    }
+    if (hasIf && head.value === undefined && !usesContains) {
+      head = { ...head, value: trueTerm(head.location), generatedValue: true };
+    }
+    let body: Body | undefined;
+    let generatedBody = false;
+    if (hasIf) {
+      head = { ...head, keywords: [...head.keywords, 'if'] };
+      body = this.parseIfBody();
+    } else if (this.token === '{') {
+      this.scan();
+      body = this.parseBody('}');
+      if (body !== undefined) this.scan();
+    } else if (usesContains) {
+      body = trueBody(start);
+      generatedBody = true;
+    }
+    if (body === undefined) return undefined;
+    const otherwise = generatedBody ? [] : this.parseOtherwise(head, hasKey);
+    if (otherwise === undefined) return undefined;
+    const location = this.spanFrom(start);
+    const rules: Rule[] = [{ kind: 'rule', default: false, head, body, generatedBody, otherwise, location }];
+    return generatedBody ? rules : this.parseChainedBodies(rules, head, otherwise.length > 0);
+  }
+
+  private parseIfBody(): Body | undefined {
+    this.scan();
+    const state = this.save();
+    const leadingBrace = this.token === '{';
+    const expression = this.parseLiteral();
+    const isSetLiteral = leadingBrace && expression?.kind === 'term' && expression.term.kind === 'set';
+    if (expression !== undefined && !isSetLiteral) return [expression];
+    if (!leadingBrace) return undefined;
+    this.restore(state);
+    this.scan();
+    const body = this.parseBody('}');
+    if (body !== undefined) this.scan();
+    return body;
+  }
+
+  private parseChainedBodies(rules: Rule[], head: Head, hasElse: boolean): Rule[] | undefined {
+    while (this.token === '{') {
+      if (hasElse) {
+        this.error(this.location, 'expected else keyword');
+        return undefined;
+      }
+      const start = this.location;
+      this.scan();
+      const body = this.parseBody('}');
+      if (body === undefined) return undefined;
+      this.scan();
+      const location = this.spanFrom(start);
+      const next = this.freshWildcards({ ...head, location });
+      rules.push({ kind: 'rule', default: false, head: next, body, generatedBody: false, otherwise: [], location });
+    }
+    return rules;
+  }
+
+  private freshWildcards(head: Head): Head {
+    if (head.args === undefined) return head;
+    const args = head.args.map((arg) =>
+      arg.kind === 'var' && arg.name.startsWith('$') ? this.newWildcard(arg.location) : arg,
+    );
+    return { ...head, args };
+  }
+
+  private parseOtherwise(head: Head, hasKey: boolean): Rule[] | undefined {
+    const branches: Rule[] = [];
+    while (this.token === 'else' && !this.scanAheadReference()) {
+      if (branches.length === 0) {
+        if (head.ref.length > 1 && !head.ref.slice(1).every(isGround)) {
+          this.error(this.location, 'else keyword cannot be used on rules with variables in head');
+          return undefined;
+        }
+        if (hasKey) {
+          this.error(this.location, 'else keyword cannot be used on multi-value rules');
+          return undefined;
+        }
+      }
+      const branch = this.parseElse(head);
+      if (branch === undefined) return undefined;
+      branches.push(branch);
+      if (branch.generatedBody) break;
+    }
+    return branches;
+  }
+
+  private parseElse(ruleHead: Head): Rule | undefined {
+    const start = this.location;
+    let head: Head = this.freshWildcards({ ...ruleHead, generatedValue: false, keywords: [], location: start });
+    this.scan();
+    if (this.token === '{' || this.token === 'if') {
+      head = { ...head, value: trueTerm(start), generatedValue: true };
+    } else if (this.token === 'assign' || this.token === 'eq') {
+      const assign = this.token === 'assign';
+      this.scan();
+      const value = this.parseInfix();
+      if (value === undefined) return undefined;
+      head = { ...head, assign, value };
+    } else {
+      this.illegal('expected else value term or rule body');
+      return undefined;
+    }
+    const finish = (body: Body, generatedBody: boolean): Rule => {
+      return { kind: 'rule', default: false, head, body, generatedBody, otherwise: [], location: this.spanFrom(start) };
+    };
+    const token = this.token as Token;
+    if (token !== 'if' && token !== '{') return finish(trueBody(start), true);
+    if (token === 'if') {
+      head = { ...head, keywords: ['if'] };
+      this.scan();
+    }
+    if ((this.token as Token) === '{') {
+      this.scan();
+      const body = this.parseBody('}');
+      if (body === undefined) return undefined;
+      this.scan();
+      return finish(body, false);
+    }
+    if ((this.token as Token) === 'eof') {
+      this.illegal('rule body expected');
+      return undefined;
+    }
+    const expression = this.parseLiteral();
+    return expression && finish([expression], false);
+  }
+
+  private parseHead(isDefault: boolean): Head | undefined {
+    const start = this.location;
+    const term = this.finishHead(this.variable());
+    if (term === undefined) {
+      this.illegal('expected rule head name');
+      return undefined;
+    }
+    let ref: readonly Term[];
+    let args: readonly Term[] | undefined;
+    if (term.kind === 'call') {
+      args = term.args;
+      ref = term.operator.kind === 'ref' ? term.operator.terms : [term.operator];
+      if (ref[0]?.kind !== 'var') {
+        this.illegal('rule head ref invalid');
+        return undefined;
+      }
+    } else if (term.kind === 'ref') ref = term.terms;
+    else if (term.kind === 'var') ref = [term];
+    else return undefined;
+    const name = this.textFrom(start.offset).trim();
+    const head = (
+      key: Term | undefined,
+      value: Term | undefined,
+      assign: boolean,
+      keywords: readonly HeadKeyword[],
+    ): Head => {
+      const generated = value === undefined && key === undefined && (ref.length !== 2 || args !== undefined);
+      const finalValue = generated ? trueTerm(start) : value;
+      return {
+        ref,
+        args,
+        key,
+        value: finalValue,
+        assign,
+        generatedValue: generated,
+        keywords,
+        location: this.spanFrom(start),
+      };
+    };
+    if (this.token === 'contains') {
+      if (args !== undefined) {
+        this.illegal(
+          `the contains keyword can only be used with multi-value rule definitions (e.g., ${name} contains <VALUE> { ... })`,
+        );
+      }
+      this.scan();
+      const key = this.parseInfix();
+      if (key === undefined) this.illegal(`expected rule key term (e.g., ${name} contains <VALUE> { ... })`);
+      return key && head(key, undefined, false, ['contains']);
+    }
+    if (this.token !== 'eq' && this.token !== 'assign') return head(undefined, undefined, false, []);
+    const assign = this.token === 'assign';
+    this.scan();
+    const value = this.parseInfix();
+    if (value === undefined) {
+      if (!assign) this.illegal(`expected rule value term (e.g., ${name}[%!s(<nil>)] = <VALUE> { ... })`);
+      else if (args !== undefined) this.illegal(`expected function value term (e.g., ${name}(...) := <VALUE> { ... })`);
+      else if (isDefault) this.illegal(`expected default rule value term (e.g., default ${name} := <VALUE>)`);
+      else this.illegal(`expected rule value term (e.g., ${name} := <VALUE> { ... })`);
+    }
+    return head(undefined, value, assign, []);
+  }
+}
+
+/** Names what makes a term unfit as a default's value; comprehensions are allowed whole. */
+function illegalDefaultPart(term: Term): string | undefined {
+  switch (term.kind) {
+    case 'ref':
+    case 'var':
+    case 'call':
+      return term.kind;
+    case 'array':
+    case 'set':
+      return term.items.map(illegalDefaultPart).find((part) => part !== undefined);
+    case 'object':
+      return term.entries
+        .flatMap(([k, v]) => [illegalDefaultPart(k), illegalDefaultPart(v)])
+        .find((part) => part !== undefined);
+    default:
+      return undefined;
+  }
+}
+
+function plainHead(ref: readonly Term[], location: Location, extra: Partial<Head>): Head {
+  return {
+    ref,
+    args: undefined,
+    key: undefined,
+    value: undefined,
+    assign: false,
+    generatedValue: false,
+    keywords: [],
+    location,
+    ...extra,
+  };
+}
+
+function checkedRef(ref: readonly Term[]): readonly Term[] {
+  if (ref[0]?.kind !== 'var') throw new HeadError('invalid rule head');
+  return ref;
+}
+
+/** Reads a statement without body (`p := 1`, `p["x"]`, `f(x) = y`) as a rule. */
+function ruleFromBody(body: Body): Rule {
+  const [expression] = body;
+  if (expression === undefined || body.length !== 1)
+    throw new HeadError('multiple expressions cannot be used for rule head');
+  if (expression.with.length > 0) throw new HeadError('expressions using with keyword cannot be used for rule head');
+  if (expression.negated) throw new HeadError('negated expressions cannot be used for rule head');
+  if (expression.kind === 'some') throw new HeadError("'some' declarations cannot be used for rule head");
+  const head = headFromExpression(expression);
+  const { location } = expression;
+  return { kind: 'rule', default: false, head, body: trueBody(location), generatedBody: true, otherwise: [], location };
+}
+
+function headFromExpression(expression: Expression): Head {
+  const { location } = expression;
+  if (expression.kind === 'term') {
+    const { term } = expression;
+    if (term.kind !== 'ref') throw new HeadError(`${termKindName(term)} cannot be used for rule name`);
+    if (term.terms.length === 1) throw new HeadError('refs cannot be used for rule head');
+    const ref = checkedRef(term.terms);
+    if (ref.length > 2) return plainHead(ref, location, { value: trueTerm(location), generatedValue: true });
+    const [, key] = ref;
+    return plainHead(ref.slice(0, 1), location, { key });
+  }
+  if (expression.kind !== 'call') throw new HeadError('expression cannot be used for rule head');
+  const { operator, args, infix } = expression;
+  const [left, right] = args;
+  if ((infix === '=' || infix === ':=') && left !== undefined && right !== undefined) {
+    return headFromEquality(left, right, infix === ':=', location);
+  }
+  const name = operatorName(operator);
+  if (infix !== undefined || name === undefined) throw new HeadError('rule name conflicts with built-in function');
+  if (args.length === 0) throw new HeadError('rule argument list must take at least one argument');
+  const ref = checkedRef(operator.kind === 'ref' ? operator.terms : [operator]);
+  // Not marked as generated: OPA accepts `f(x)` without a body here.
+  return plainHead(ref, location, { args, value: trueTerm(location), generatedValue: false });
+}
+
+function headFromEquality(left: Term, value: Term, assign: boolean, location: Location): Head {
+  if (left.kind === 'call') {
+    const ref = left.operator.kind === 'ref' ? left.operator.terms : [left.operator];
+    return plainHead(checkedRef(ref), location, { args: left.args, value, assign });
+  }
+  if (left.kind === 'ref') return plainHead(checkedRef(left.terms), location, { value, assign });
+  if (left.kind === 'var') return plainHead([left], location, { value, assign });
+  throw new HeadError(`${termKindName(left)} cannot be used for rule name`);
+}
+
+/** The checks v1 adds to a rule (and to every branch of it). */
+function checkRuleV1(rule: Rule): RegoError[] {
+  const errors: RegoError[] = [];
+  const kind = rule.head.args === undefined ? 'rule' : 'function';
+  const refuse = (message: string): void => {
+    const { file, row, col } = rule.location;
+    errors.push({ code: 'rego_parse_error', message, location: { file, row, col } });
+  };
+  const [name] = rule.head.ref;
+  const keywords: readonly string[] = [...BASE_KEYWORDS, ...FUTURE_KEYWORDS_V0];
+  if (rule.head.ref.length < 2 && name?.kind === 'var' && keywords.includes(name.name)) {
+    refuse(`${name.name} keyword cannot be used for rule name`);
+  }
+  if (rule.generatedBody && rule.head.generatedValue)
+    refuse(`${kind} must have value assignment and/or body declaration`);
+  if (!rule.generatedBody && !rule.head.keywords.includes('if') && !rule.default) {
+    refuse(`\`if\` keyword is required before ${kind} body`);
+  }
+  if (rule.head.key !== undefined && rule.head.value === undefined && !rule.head.keywords.includes('contains')) {
+    refuse('`contains` keyword is required for partial set rules');
+  }
+  return [...errors, ...rule.otherwise.flatMap(checkRuleV1)];
+}
+
+function errorAt(location: Location, message: string): RegoError {
+  const { file, row, col } = location;
+  return { code: 'rego_parse_error', message, location: { file, row, col } };
+}
+
+/** v0 without the import: `p if { … }` reads as the statement `p` and a rule `if`. */
+function missingKeywordHint(statement: Statement, next: Statement | undefined): string {
+  const nameOf = (s: Statement | undefined): string | undefined => {
+    if (s?.kind === 'rule') return s.head.ref[0]?.kind === 'var' ? s.head.ref[0].name : undefined;
+    const only = s?.kind === 'body' && s.body.length === 1 ? s.body[0] : undefined;
+    return only?.kind === 'term' && only.term.kind === 'var' ? only.term.name : undefined;
+  };
+  const names = [nameOf(statement), next?.location.row === statement.location.row ? nameOf(next) : undefined];
+  const keyword = names.find((name) => name === 'if' || name === 'contains');
+  if (keyword === undefined) return '';
+  const form = keyword === 'if' ? 'p if { ... }' : 'p contains x';
+  return ` (hint: \`import future.keywords.${keyword}\` for \`${form}\` rules)`;
+}
+
+function assembleModule(parser: ModuleParser, source: string, statements: readonly Statement[]): Module {
+  const { file, version } = parser;
+  const errors: RegoError[] = [];
+  const [first, ...rest] = statements;
+  if (first === undefined) throw new RegoErrors([errorAt({ file, row: 0, col: 0, offset: 0, end: 0 }, 'empty module')]);
+  if (first.kind !== 'package') errors.push(errorAt(first.location, 'package expected'));
+  const imports: Import[] = [];
+  const rules: Rule[] = [];
+  let strictV1 = version === 'v1';
+  for (const [index, statement] of rest.entries()) {
+    if (statement.kind === 'import') {
+      imports.push(statement);
+      if (statement.path[0] === 'rego') strictV1 = true;
+    } else if (statement.kind === 'rule') rules.push(statement);
+    else if (statement.kind === 'package') errors.push(errorAt(statement.location, 'unexpected package'));
+    else {
+      try {
+        rules.push(ruleFromBody(statement.body));
+      } catch (error) {
+        if (!(error instanceof HeadError)) throw error;
+        const hint = version === 'v0' ? missingKeywordHint(statement, rest[index + 1]) : '';
+        errors.push(errorAt(statement.location, error.message + hint));
+      }
+    }
+  }
+  if (strictV1) errors.push(...rules.flatMap(checkRuleV1));
+  if (errors.length > 0 || first.kind !== 'package') throw new RegoErrors(errors);
+  return { file, source, version, strictV1, package: first, imports, rules, comments: parser.comments };
+}
+
+export interface ParseOptions {
+  /** Default `v1`. */
+  readonly version?: RegoVersion;
+}
+
+/** Parses one module. Throws `RegoErrors` (`rego_parse_error`). */
+export function parseModuleSource(file: string, source: string, options: ParseOptions = {}): Module {
+  const parser = new ModuleParser(file, source, options.version ?? 'v1');
+  const statements = parser.parse(false);
+  if (parser.errors.length > 0) throw new RegoErrors(parser.errors);
+  return assembleModule(parser, source, statements);
+}
+
+/** Parses a query: expressions separated by `;` or newlines. Throws `RegoErrors`. */
+export function parseQuery(source: string, options: ParseOptions = {}): Body {
+  const parser = new ModuleParser('', source, options.version ?? 'v1');
+  const statements = parser.parse(true);
+  if (parser.errors.length > 0) throw new RegoErrors(parser.errors);
+  const body = statements.flatMap((statement) => (statement.kind === 'body' ? statement.body : []));
+  if (body.length === 0)
+    throw new RegoErrors([errorAt({ file: '', row: 1, col: 1, offset: 0, end: 0 }, 'empty query')]);
+  return body;
+}
+
+/** Parses one term, for `input_term`-style text. Throws `RegoErrors`. */
+export function parseTermText(source: string): Term {
+  const [only, ...more] = parseQuery(source);
+  if (only?.kind === 'term' && more.length === 0) return only.term;
+  if (only?.kind === 'call' && more.length === 0) {
+    const { operator, args, location } = only;
+    return { kind: 'call', operator, args, location };
+  }
+  throw new RegoErrors([
+    errorAt(only?.location ?? { file: '', row: 1, col: 1, offset: 0, end: 0 }, 'expected exactly one term'),
+  ]);
+}
+
+export type { VarTerm };
