@@ -65,7 +65,10 @@ export interface AuditLogStore {
   ): Promise<Page<AuditRecord>>;
   /** One chain from its first kept record, oldest first, for export and verification. */
   read(chain: string, afterSeq: number, limit: number): Promise<readonly AuditRecord[]>;
-  /** Deletes records older than `before` from the start of each chain, never from its middle; returns how many. */
+  /**
+   * Deletes records older than `before` from the start of each chain, never from its middle; returns how many.
+   * A chain's newest record always stays, so that the next can be joined to it.
+   */
   prune(before: string): Promise<number>;
   isHealthy(): Promise<boolean>;
   close(): Promise<void>;

@@ -83,7 +83,9 @@ export interface StoreStatus {
 
 /**
  * Errors: every method rejects with `store.unavailable` (contract `errors.ts`, kind `unavailable`) when the store cannot
- * serve linearizably (no quorum, away, disk full); a write so rejected may or may not have happened.
+ * serve linearizably (no quorum, away, disk full, closed); a write so rejected may or may not have happened. A put that
+ * names a lease that is gone rejects with `store.lease_lost`; a transaction against the rules below with a RangeError; one
+ * larger than the store takes with `store.too_large` (kind `too-large`).
  */
 export interface KeyValueStore {
   /** Linearizable. */
