@@ -3,20 +3,12 @@
  * gone, lists the prefix anew) while live batches wait; then it goes on with the live ones after what it has read.
  */
 import type { ChangeBatch, ChangeEvent, Watch, WatchOptions } from '../../ports/key-value-store.port.js';
+import { callSafely } from '../call-safely.js';
 import { prefixEnd } from './prefix-end.js';
 import type { SqliteThread } from './sqlite-thread.js';
 import type { HistoryRow } from './worker-protocol.js';
 
 const retryMs = 500;
-
-/** A callback that throws must not stop the store nor the other watchers. */
-function callSafely(callback: () => void): void {
-  try {
-    callback();
-  } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error));
-  }
-}
 
 const keyOf = (event: ChangeEvent): string => (event.kind === 'put' ? event.item.key : event.key);
 

@@ -1,0 +1,118 @@
+/** Starts real servers as child processes: free ports, a wait for readiness, and an end by the process's own id. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export interface ServerProcess {
+  readonly pid: number;
+  /** What it wrote, the last 64 KiB. */
+  log(): string;
+  isRunning(): boolean;
+  signal(signal: NodeJS.Signals): void;
+  /** Sends the signal and waits for the end. */
+  end(signal?: NodeJS.Signals): Promise<void>;
+}
+
+const maxLogChars = 65_536;
+const running = new Set<ChildProcess>();
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+export function startProcess(
+  command: string,
+  parameters: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+): ServerProcess {
+  const child = spawn(command, parameters, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  running.add(child);
+  let text = '';
+  const keep = (chunk: Buffer): void => {
+    text = (text + chunk.toString()).slice(-maxLogChars);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  const ended = new Promise<void>((resolve) => {
+    child.once('error', (error) => {
+      text += String(error);
+      resolve();
+    });
+    child.once('exit', () => resolve());
+  }).then(() => void running.delete(child));
+  const isRunning = (): boolean => running.has(child) && child.exitCode === null && child.signalCode === null;
+  return {
+    pid: child.pid ?? 0,
+    log: () => text,
+    isRunning,
+    signal: (signal) => void child.kill(signal),
+    async end(signal = 'SIGKILL') {
+      if (isRunning()) child.kill(signal);
+      await ended;
+    },
+  };
+}
+
+/** Ports nobody listens on at this moment, on 127.0.0.1. */
+export async function findFreePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return typeof address === 'object' && address ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export function makeTemporaryFolder(name: string): Promise<string> {
+  return mkdtemp(join(tmpdir(), `bailiwick-${name}-`));
+}
+
+/** Polls until `isReady` says so. Errors: after `timeoutMs`, or at once when the process has ended, with its log. */
+export async function waitUntilReady(
+  what: string,
+  isReady: () => Promise<boolean>,
+  server?: ServerProcess,
+  timeoutMs = 60_000,
+): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (Date.now() < end) {
+    if (await isReady().catch(() => false)) return;
+    if (server && !server.isRunning()) throw new Error(`${what} ended before it was ready:\n${server.log()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${what} was not ready after ${timeoutMs} ms:\n${server?.log() ?? ''}`);
+}
+
+/** Whether the program can be run at all. */
+export function canRun(command: string, parameters: readonly string[] = ['--version']): boolean {
+  return spawnSync(command, parameters, { stdio: 'ignore', timeout: 20_000 }).status === 0;
+}
+
+/** Runs to its end. Errors: with what it wrote, when it fails. */
+export function runToEnd(
+  command: string,
+  parameters: readonly string[],
+  options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly timeoutMs?: number } = {},
+): string {
+  const result = spawnSync(command, parameters, {
+    encoding: 'utf8',
+    env: { ...process.env, ...options.env },
+    timeout: options.timeoutMs ?? 60_000,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  if (result.status === 0) return result.stdout;
+  throw new Error(`${command} ${parameters.join(' ')} failed: ${result.error ?? ''}${result.stderr}${result.stdout}`);
+}
