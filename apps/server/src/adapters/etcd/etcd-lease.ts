@@ -1,8 +1,15 @@
 /** A lease that is kept alive until it is released, or known to be lost when its time has run out without an answer. */
+import { randomInt } from 'node:crypto';
 import type { Lease } from '../../ports/key-value-store.port.js';
 import type { EtcdCluster } from './etcd-cluster.js';
 import type { CallOptions, EtcdConnection } from './etcd-connection.js';
 import { isLeaseGone } from './etcd-errors.js';
+
+/**
+ * We choose the ids: etcd's own use all 64 bits, which the protobuf library rounds without a word wherever the loader
+ * cannot give it its `long` package (bundles, test runners).
+ */
+const maxLeaseId = 2 ** 47;
 
 type Granted = Awaited<ReturnType<EtcdConnection['lease']['leaseGrant']>>;
 
@@ -49,7 +56,8 @@ export class EtcdLease implements Lease {
     let sentMs = 0;
     const granted = await cluster.call('repeatable', (connection, options) => {
       sentMs = Date.now();
-      return connection.lease.leaseGrant({ TTL: Math.max(1, Math.ceil(ttlMs / 1000)) }, options);
+      const ID = randomInt(1, maxLeaseId);
+      return connection.lease.leaseGrant({ ID, TTL: Math.max(1, Math.ceil(ttlMs / 1000)) }, options);
     });
     const lease: EtcdLease = new EtcdLease(cluster, granted, sentMs, () => onOver(lease));
     return lease;
