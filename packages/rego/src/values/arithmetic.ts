@@ -65,6 +65,14 @@ export function multiply(a: NumberValue, b: NumberValue): NumberValue {
   return fromBinaryFloat(multiplyFloats(toBinaryFloat(a), toBinaryFloat(b)));
 }
 
+/** The product as OPA's `product` computes it with fractions: rounded to 53 bits at every step. */
+export function productOfFractions(values: readonly NumberValue[]): NumberValue {
+  const DOUBLE_PRECISION = 53;
+  let product = toBinaryFloat(1);
+  for (const value of values) product = multiplyFloats(product, toBinaryFloat(value), DOUBLE_PRECISION);
+  return fromBinaryFloat(product);
+}
+
 /** Errors: `ArithmeticError` when the divisor is zero. */
 export function divide(a: NumberValue, b: NumberValue): NumberValue {
   if (b === 0) throw new ArithmeticError('divide by zero');

@@ -27,15 +27,19 @@ export function bitLength(value: bigint): number {
 
 /** Rounds half to even at 64 bits; `sticky` says that lower bits were already cut off. */
 function round(negative: boolean, mantissa: bigint, exponent: number, sticky = false): BinaryFloat {
+  return roundTo(PRECISION, { negative, mantissa, exponent, precision: PRECISION }, sticky);
+}
+
+function roundTo(precision: number, { negative, mantissa, exponent }: BinaryFloat, sticky: boolean): BinaryFloat {
   if (mantissa === 0n) return { ...ZERO, negative };
-  const surplus = bitLength(mantissa) - PRECISION;
-  if (surplus <= 0) return { negative, mantissa, exponent, precision: PRECISION };
+  const surplus = bitLength(mantissa) - precision;
+  if (surplus <= 0) return { negative, mantissa, exponent, precision };
   const shift = BigInt(surplus);
   let kept = mantissa >> shift;
   const rest = mantissa - (kept << shift);
   const half = 1n << (shift - 1n);
   if (rest > half || (rest === half && (sticky || (kept & 1n) === 1n))) kept += 1n;
-  return { negative, mantissa: kept, exponent: exponent + surplus, precision: PRECISION };
+  return { negative, mantissa: kept, exponent: exponent + surplus, precision };
 }
 
 function quotient(negative: boolean, dividend: bigint, divisor: bigint, exponent: number): BinaryFloat {
@@ -75,8 +79,10 @@ export function negateFloat(a: BinaryFloat): BinaryFloat {
   return { ...a, negative: !a.negative };
 }
 
-export function multiplyFloats(a: BinaryFloat, b: BinaryFloat): BinaryFloat {
-  return round(a.negative !== b.negative, a.mantissa * b.mantissa, a.exponent + b.exponent);
+export function multiplyFloats(a: BinaryFloat, b: BinaryFloat, precision: number = PRECISION): BinaryFloat {
+  const negative = a.negative !== b.negative;
+  const exponent = a.exponent + b.exponent;
+  return roundTo(precision, { negative, mantissa: a.mantissa * b.mantissa, exponent, precision }, false);
 }
 
 /** The divisor must not be zero. */

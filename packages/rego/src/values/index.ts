@@ -8,6 +8,7 @@ export {
   floor,
   multiply,
   negate,
+  productOfFractions,
   remainder,
   round,
   subtract,

@@ -1,0 +1,57 @@
+/**
+ * Replacement in one pass from the left, as Go's strings.Replacer: at each position the first
+ * pattern of the list that matches wins, and replaced text is not looked at again. Patterns are
+ * found by their first character. An empty pattern matches between characters.
+ */
+import type { BuiltinContext } from './builtin.js';
+
+/** Output beyond this many characters is charged for, so that growth is bounded by the budget. */
+const CHARGE_SHIFT = 6;
+
+export function replaceAll(text: string, [from, to]: readonly [string, string], context: BuiltinContext): string {
+  if (from === '') return replaceMany(text, [[from, to]], context);
+  const parts = text.split(from);
+  context.charge((text.length + parts.length * to.length) >> CHARGE_SHIFT);
+  return parts.length === 1 ? text : parts.join(to);
+}
+
+type Pair = readonly [from: string, to: string];
+
+function byFirstUnit(pairs: readonly Pair[]): ReadonlyMap<number, readonly Pair[]> {
+  const index = new Map<number, Pair[]>();
+  for (const pair of pairs) {
+    if (pair[0] === '') continue;
+    const first = pair[0].charCodeAt(0);
+    const bucket = index.get(first);
+    if (bucket === undefined) index.set(first, [pair]);
+    else bucket.push(pair);
+  }
+  return index;
+}
+
+/** The pairs must be in order of priority, an empty pattern first. */
+export function replaceMany(text: string, pairs: readonly Pair[], context: BuiltinContext): string {
+  const index = byFirstUnit(pairs);
+  const empty = pairs.find(([from]) => from === '');
+  let out = '';
+  let copied = 0;
+  let wasEmpty = false;
+  for (let at = 0; at <= text.length; ) {
+    const canBeEmpty = !wasEmpty && empty !== undefined && !isInsidePair(text, at);
+    const match = canBeEmpty ? empty : index.get(text.charCodeAt(at))?.find(([from]) => text.startsWith(from, at));
+    wasEmpty = canBeEmpty;
+    if (match === undefined) {
+      at++;
+      continue;
+    }
+    out += text.slice(copied, at) + match[1];
+    at += match[0].length;
+    copied = at;
+    context.charge(1 + (match[1].length >> CHARGE_SHIFT));
+  }
+  return copied === 0 && out === '' ? text : out + text.slice(copied);
+}
+
+function isInsidePair(text: string, at: number): boolean {
+  return (text.charCodeAt(at) & 0xfc00) === 0xdc00 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800;
+}
