@@ -37,13 +37,13 @@ const places = (records: readonly AuditRecord[]): string[] => records.map((recor
 
 export function describeAuditLog(name: string, start: () => Promise<AuditLogUnderTest>): void {
   describe(`AuditLogStore: ${name}`, () => {
-    let under: AuditLogUnderTest;
+    let under: AuditLogUnderTest | undefined;
     let log: AuditLogStore;
     beforeAll(async () => {
       under = await start();
       log = under.log;
     }, 120_000);
-    afterAll(() => under.dispose(), 60_000);
+    afterAll(() => under?.dispose(), 60_000);
 
     it('gives back records to the last character, in the order of the chain', async () => {
       const records = [
@@ -144,7 +144,7 @@ export function describeAuditLog(name: string, start: () => Promise<AuditLogUnde
 
     it('is healthy, and has everything after it was opened again', async () => {
       expect(await log.isHealthy()).toBe(true);
-      log = await under.reopen();
+      log = await (under as AuditLogUnderTest).reopen();
       expect((await log.head('race'))?.seq).toBe(20);
     });
   });

@@ -35,19 +35,19 @@ export async function expectReason(promise: Promise<unknown>, reason: string): P
 
 export function describeKeyValueStore(name: string, start: StartStore): void {
   describe(`KeyValueStore: ${name}`, () => {
-    let under: StoreUnderTest;
+    let under: StoreUnderTest | undefined;
     let store: KeyValueStore;
     beforeAll(async () => {
       under = await start();
       store = under.store;
     }, 60_000);
-    afterAll(() => under.dispose(), 60_000);
+    afterAll(() => under?.dispose(), 60_000);
 
     describe('get and transact', () => describeTransactions(() => store));
     describe('concurrency', () => describeConcurrency(() => store));
     describe('range', () => describeRanges(() => store));
-    describe('watch', () => describeWatches(() => under));
-    describe('lease', () => describeLeases(() => under));
+    describe('watch', () => describeWatches(() => under as StoreUnderTest));
+    describe('lease', () => describeLeases(() => under as StoreUnderTest));
     describe('reopen and close', () => describeLifetime(start));
   });
 }

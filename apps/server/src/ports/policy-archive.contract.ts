@@ -35,13 +35,13 @@ const awkward = JSON.parse(`{
 
 export function describePolicyArchive(name: string, start: () => Promise<ArchiveUnderTest>): void {
   describe(`PolicyArchive: ${name}`, () => {
-    let under: ArchiveUnderTest;
+    let under: ArchiveUnderTest | undefined;
     let archive: PolicyArchive;
     beforeAll(async () => {
       under = await start();
       archive = under.archive;
     }, 120_000);
-    afterAll(() => under.dispose(), 60_000);
+    afterAll(() => under?.dispose(), 60_000);
 
     it('gives back exactly what was appended, whatever the data', async () => {
       const versions = [
@@ -126,7 +126,7 @@ export function describePolicyArchive(name: string, start: () => Promise<Archive
 
     it('is healthy, and has everything after it was opened again', async () => {
       expect(await archive.isHealthy()).toBe(true);
-      archive = await under.reopen();
+      archive = await (under as ArchiveUnderTest).reopen();
       expect((await archive.list('pages', { limit: 1 })).items[0]?.version).toBe(8);
     });
   });
