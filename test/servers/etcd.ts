@@ -184,7 +184,8 @@ export async function startEtcd(options: EtcdOptions = {}): Promise<EtcdServer> 
     },
     leader: () => waitForLeader(cluster),
     async compact(revision) {
-      cluster.control(cluster.endpoints, 'compaction', String(revision));
+      const living = cluster.endpoints.find((_, member) => cluster.process(member).isRunning());
+      cluster.control([living ?? ''], 'compaction', String(revision));
     },
     async stop() {
       await Promise.all(cluster.processes.map((process) => process.end('SIGKILL')));

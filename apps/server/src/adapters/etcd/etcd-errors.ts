@@ -17,7 +17,6 @@ const notDone = [
   'too many requests',
   'invalid auth token',
   'auth store is old',
-  'stopped',
   'Channel has been shut down',
 ];
 
