@@ -1,1 +1,44 @@
-export {};
+/** A complete Rego (OPA 1.22) engine: parse, check, compile, evaluate. */
+export {
+  type ErrorLocation,
+  type EvaluationErrorCode,
+  formatRegoError,
+  isRegoErrors,
+  isRegoEvaluationError,
+  type RegoError,
+  type RegoErrorCode,
+  RegoErrors,
+  RegoEvaluationError,
+} from './errors.js';
+export type { Limits } from './evaluate/world.js';
+export {
+  type BackendName,
+  type Bindings,
+  type CompileOptions,
+  compile,
+  type EvaluateOptions,
+  type ModuleSource,
+  Policy,
+  WORLDLY_BUILTINS,
+} from './policy.js';
+export type * as syntax from './syntax/ast.js';
+export { type ParseOptions, parseModuleSource as parseModule, parseQuery } from './syntax/parser.js';
+export {
+  BigNumber,
+  compare,
+  equal,
+  formatTerm,
+  fromJson,
+  keyOf,
+  makeObject,
+  makeSet,
+  ObjectBuilder,
+  parseJson,
+  RegoObject,
+  RegoSet,
+  sortedKeys,
+  stringifyJson,
+  toJson,
+  typeOf,
+  type Value,
+} from './values/index.js';

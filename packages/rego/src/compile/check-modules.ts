@@ -1,0 +1,85 @@
+/** Stages on modules as written: duplicate imports, shadowed roots, deprecated built-ins. */
+import type { Expression, Import, Term } from '../syntax/ast.js';
+import { operatorName } from '../syntax/ast.js';
+import { allRules, type CompileContext, report, type WorkModule } from './model.js';
+import { walkBody, walkTerm } from './walk.js';
+
+function importName(statement: Import): string {
+  return statement.alias ?? statement.path.at(-1) ?? '';
+}
+
+function isStrict(context: CompileContext, module: WorkModule): boolean {
+  return context.strict || module.source.strictV1;
+}
+
+export function checkImports(context: CompileContext): void {
+  for (const module of context.modules) {
+    if (!isStrict(context, module)) continue;
+    const seen = new Map<string, Import>();
+    for (const statement of module.source.imports) {
+      const name = importName(statement);
+      const before = seen.get(name);
+      if (before === undefined) {
+        seen.set(name, statement);
+        continue;
+      }
+      const shown = `import ${before.path.join('.')}${before.alias === undefined ? '' : ` as ${before.alias}`}`;
+      report(context, 'rego_compile_error', statement.location, `import must not shadow ${shown}`);
+    }
+  }
+}
+
+function shadowsRoot(expression: Expression): string | undefined {
+  if (expression.kind !== 'call' || expression.infix !== ':=') return undefined;
+  const [left] = expression.args;
+  const head = left?.kind === 'ref' && left.terms.length === 1 ? left.terms[0] : left;
+  return head?.kind === 'var' && (head.name === 'input' || head.name === 'data') ? head.name : undefined;
+}
+
+export function checkRootOverrides(context: CompileContext): void {
+  for (const rule of allRules(context)) {
+    if (!isStrict(context, rule.module)) continue;
+    const [head] = rule.source.head.ref;
+    if (head?.kind === 'var' && (head.name === 'input' || head.name === 'data')) {
+      report(
+        context,
+        'rego_compile_error',
+        rule.location,
+        `rules must not shadow ${head.name} (use a different rule name)`,
+      );
+    }
+    const visitor = {
+      expression: (expression: Expression): undefined => {
+        const name = shadowsRoot(expression);
+        if (name === undefined) return;
+        const message = `variables must not shadow ${name} (use a different variable name)`;
+        report(context, 'rego_compile_error', expression.location, message);
+      },
+    };
+    walkBody(rule.body, visitor);
+    for (const term of [rule.key, rule.value]) if (term !== undefined) walkTerm(term, visitor);
+  }
+}
+
+export function checkDeprecated(context: CompileContext): void {
+  for (const rule of allRules(context)) {
+    if (!isStrict(context, rule.module)) continue;
+    walkBody(rule.body, {
+      expression: (expression) => {
+        if (expression.kind !== 'call') return undefined;
+        const name = operatorName(expression.operator) ?? '';
+        if (context.builtins.get(name)?.deprecated !== true) return undefined;
+        const message = `deprecated built-in function calls in expression: ${name}`;
+        report(context, 'rego_type_error', expression.location, message);
+        return undefined;
+      },
+    });
+  }
+}
+
+/** Calls of `print` are dropped unless printing is on. */
+export function isPrint(expression: Expression): boolean {
+  return expression.kind === 'call' && operatorName(expression.operator) === 'print';
+}
+
+export type { Term };

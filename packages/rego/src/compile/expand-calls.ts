@@ -1,0 +1,209 @@
+/**
+ * Stage "expand": calls inside terms become expressions of their own that bind a temporary, terms
+ * of comprehensions and heads that need evaluation move into the body, template strings become
+ * calls (OPA's RewriteTemplateStrings, RewriteExprTerms, RewriteComprehensionTerms, RewriteRefHeads).
+ * What runs before what, and outside or inside of `not`, follows from here.
+ */
+import type { Body, Expression, Location, Term } from '../syntax/ast.js';
+import { operatorName } from '../syntax/ast.js';
+import {
+  appendToBody,
+  type CompileContext,
+  equality,
+  type NameSource,
+  report,
+  text,
+  variable,
+  type WorkRule,
+} from './model.js';
+import { requiresEvaluation } from './walk.js';
+
+const OWN_SUBJECTS = new Set([
+  'array',
+  'object',
+  'set',
+  'array-comprehension',
+  'set-comprehension',
+  'object-comprehension',
+  'call',
+]);
+
+export class Expander {
+  private readonly context: Pick<CompileContext, 'errors' | 'builtins' | 'names'>;
+  private readonly names: NameSource;
+
+  constructor(context: Pick<CompileContext, 'errors' | 'builtins' | 'names'>) {
+    this.context = context;
+    this.names = context.names;
+  }
+
+  body(body: Body): Body {
+    const result: Expression[] = [];
+    for (const expression of body) this.expression(expression, result);
+    return result;
+  }
+
+  private expression(expression: Expression, result: Expression[]): void {
+    const modifiers =
+      expression.with.length === 0
+        ? expression.with
+        : expression.with.map((modifier) => ({ ...modifier, value: this.term(modifier.value, result) }));
+    const extras: Expression[] = [];
+    const finish = (rewritten: Expression): void => {
+      for (const extra of extras) result.push(modifiers.length === 0 ? extra : { ...extra, with: modifiers });
+      result.push(rewritten);
+    };
+    switch (expression.kind) {
+      case 'term':
+        finish({ ...expression, term: this.term(expression.term, extras), with: modifiers });
+        return;
+      case 'call':
+        finish({ ...expression, args: expression.args.map((arg) => this.term(arg, extras)), with: modifiers });
+        return;
+      case 'every': {
+        const domain = variable(this.names.fresh(), expression.domain.location);
+        extras.push(equality(domain, this.term(expression.domain, extras), undefined, expression.domain.location));
+        finish({ ...expression, domain, body: this.body(expression.body), with: modifiers });
+        return;
+      }
+      case 'not':
+        finish({ ...expression, body: this.body(expression.body), with: modifiers });
+        return;
+      case 'and':
+      case 'or':
+        finish({
+          ...expression,
+          left: this.body(expression.left),
+          right: this.body(expression.right),
+          with: modifiers,
+        });
+        return;
+      case 'some':
+        return;
+    }
+  }
+
+  /** The term with its calls replaced by temporaries, whose expressions go to `extras`. */
+  term(term: Term, extras: Expression[]): Term {
+    const each = (child: Term): Term => this.term(child, extras);
+    switch (term.kind) {
+      case 'call': {
+        const args = term.args.map(each);
+        return this.capture(term.operator, args, term.location, extras);
+      }
+      case 'template':
+        return this.template(term, extras);
+      case 'ref':
+        return this.reference(term, extras);
+      case 'array':
+      case 'set':
+        return { ...term, items: term.items.map(each) };
+      case 'object':
+        return { ...term, entries: term.entries.map(([key, value]) => [each(key), each(value)] as const) };
+      case 'array-comprehension':
+      case 'set-comprehension': {
+        const [body, inner] = this.closure(term.body, [term.term]);
+        return { ...term, term: inner[0] ?? term.term, body };
+      }
+      case 'object-comprehension': {
+        const [body, inner] = this.closure(term.body, [term.key, term.value]);
+        return { ...term, key: inner[0] ?? term.key, value: inner[1] ?? term.value, body };
+      }
+      default:
+        return term;
+    }
+  }
+
+  private capture(operator: Term, args: readonly Term[], location: Location, extras: Expression[]): Term {
+    const output = variable(this.names.fresh(), location);
+    extras.push({
+      kind: 'call',
+      operator,
+      args: [...args, output],
+      negated: false,
+      with: [],
+      generated: true,
+      location,
+    });
+    return output;
+  }
+
+  private reference(term: Term & { kind: 'ref' }, extras: Expression[]): Term {
+    const terms = term.terms.map((part) => this.term(part, extras));
+    const [head, ...rest] = terms;
+    if (head === undefined || !OWN_SUBJECTS.has(head.kind)) return { ...term, terms };
+    const local = variable(this.names.fresh(), head.location);
+    extras.push(equality(local, head, undefined, head.location));
+    return { ...term, terms: [local, ...rest] };
+  }
+
+  /** A closure's body with what its terms need appended. */
+  private closure(body: Body, terms: readonly Term[]): readonly [Body, readonly Term[]] {
+    const extras: Expression[] = [];
+    const heads = terms.map((term) => {
+      const inner = this.term(term, extras);
+      if (!requiresEvaluation(inner)) return inner;
+      const local = variable(this.names.fresh(), inner.location);
+      extras.push(equality(local, inner, undefined, inner.location));
+      return local;
+    });
+    return [appendToBody(this.body(body), extras), heads];
+  }
+
+  private template(term: Term & { kind: 'template' }, extras: Expression[]): Term {
+    const { location } = term;
+    const items = term.parts.map((part) => ('negated' in part ? this.templatePart(part) : part));
+    const array: Term = { kind: 'array', items: items.length === 0 ? [text('', location)] : items, location };
+    const operator: Term = {
+      kind: 'ref',
+      terms: [variable('internal', location), text('template_string', location)],
+      location,
+    };
+    return this.capture(operator, [this.term(array, extras)], location, extras);
+  }
+
+  /** `{x | x = part}`: an undefined part is an empty set, printed as `<undefined>`. */
+  private templatePart(part: Expression): Term {
+    const { location } = part;
+    let term: Term;
+    if (part.kind === 'call') {
+      const name = operatorName(part.operator);
+      if (name !== undefined && this.context.builtins.get(name)?.relation === true) {
+        const message = `illegal call to relation built-in '${name}' that may cause multiple outputs`;
+        report(this.context, 'rego_compile_error', location, message);
+      }
+      term = { kind: 'call', operator: part.operator, args: part.args, location };
+    } else if (part.kind === 'term') term = part.term;
+    else {
+      report(this.context, 'rego_compile_error', location, 'unexpected template-string expression type');
+      return text('', location);
+    }
+    if (term.kind === 'var' && part.with.length === 0) return { kind: 'set', items: [term], location };
+    const local = variable(this.names.fresh(), location);
+    return { kind: 'set-comprehension', term: local, body: [equality(local, term, part, location)], location };
+  }
+
+  /** Moves what a rule's head needs into its body. */
+  rule(rule: WorkRule): void {
+    const extras: Expression[] = [];
+    const bind = (term: Term): Term => {
+      const inner = this.term(term, extras);
+      if (!requiresEvaluation(inner)) return inner;
+      const local = variable(this.names.fresh(), inner.location);
+      extras.push(equality(local, inner, undefined, inner.location));
+      return local;
+    };
+    const body = this.body(rule.body);
+    rule.ref = rule.ref.map((term, index) => {
+      if (index === 0 || term.kind === 'scalar' || term.kind === 'var') return term;
+      const inner = this.term(term, extras);
+      const local = variable(this.names.fresh(), term.location);
+      extras.push(equality(local, inner, undefined, term.location));
+      return local;
+    });
+    rule.args = rule.args?.map(bind);
+    rule.key = rule.key && bind(rule.key);
+    rule.value = rule.value && bind(rule.value);
+    rule.body = appendToBody(body, extras);
+  }
+}

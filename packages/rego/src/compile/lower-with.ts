@@ -1,0 +1,67 @@
+/** `with` modifiers: what they replace is known when compiling, only the values are not. */
+import type { Expression, Term } from '../syntax/ast.js';
+import { operatorName } from '../syntax/ast.js';
+import type { Value } from '../values/index.js';
+import type { Lowerer } from './lower.js';
+import type { Atom, Replacement, WithModifiers } from './plan.js';
+import type { TreeNode } from './rule-tree.js';
+
+interface Collected {
+  input: { path: readonly Atom[]; value: Atom }[];
+  data: { path: readonly Value[]; value: Atom }[];
+  functions: { target: number | string; by: Replacement }[];
+  hiddenSets: number[];
+  hiddenExtents: number[];
+}
+
+function rootOf(term: Term): string | undefined {
+  const head = term.kind === 'ref' ? term.terms[0] : term;
+  return head?.kind === 'var' ? head.name : undefined;
+}
+
+function functionReplacement(lowerer: Lowerer, value: Term): Replacement | undefined {
+  const name = operatorName(value);
+  if (name === undefined || (value.kind === 'var' && lowerer.isBound(value.name))) return undefined;
+  const set = lowerer.builder.functionSet(value);
+  if (set !== undefined) return { kind: 'function', set };
+  const builtin = lowerer.builder.builtin(name);
+  return builtin === undefined ? undefined : { kind: 'builtin', builtin };
+}
+
+function hide(node: TreeNode | undefined, into: Collected): void {
+  if (node === undefined) return;
+  for (const each of [node, ...node.descendants()]) {
+    if (each.ruleSet >= 0) into.hiddenSets.push(each.ruleSet);
+    if (each.extent >= 0) into.hiddenExtents.push(each.extent);
+  }
+}
+
+/** Emits the step that makes the modified world and returns its number. */
+export function lowerWith(lowerer: Lowerer, modifiers: Expression['with']): number {
+  const collected: Collected = { input: [], data: [], functions: [], hiddenSets: [], hiddenExtents: [] };
+  for (const modifier of modifiers) {
+    const { target } = modifier;
+    const root = rootOf(target);
+    const set = lowerer.builder.functionSet(target);
+    const path = target.kind === 'ref' ? target.terms.slice(1) : [];
+    if (set !== undefined || (root !== 'input' && root !== 'data')) {
+      const replacement = functionReplacement(lowerer, modifier.value) ?? {
+        kind: 'value',
+        value: lowerer.atom(modifier.value),
+      };
+      collected.functions.push({ target: set ?? operatorName(target) ?? '', by: replacement });
+    } else if (root === 'input') {
+      const keys = path.map((term) => lowerer.atom(term));
+      collected.input.push({ path: keys, value: lowerer.atom(modifier.value) });
+    } else {
+      const keys = path.map((term) => (term.kind === 'scalar' ? term.value : ''));
+      collected.data.push({ path: keys, value: lowerer.atom(modifier.value) });
+      hide(lowerer.builder.tree.find(keys), collected);
+    }
+  }
+  const outer = lowerer.world;
+  const world = lowerer.worlds;
+  lowerer.worlds += 1;
+  lowerer.emit({ step: 'with', world, outer, modifiers: collected satisfies WithModifiers });
+  return world;
+}

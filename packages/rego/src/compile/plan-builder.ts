@@ -1,0 +1,193 @@
+/** Builds the plan of all rules: numbers rule sets, extents, base paths and lookups, and lowers each. */
+import type { Builtin } from '../builtins/builtin.js';
+import type { Term } from '../syntax/ast.js';
+import { operatorName } from '../syntax/ast.js';
+import { equal, keyOf, sortValues, type Value } from '../values/index.js';
+import type { RuleMetadata } from './annotations.js';
+import { Lowerer } from './lower.js';
+import type { WorkRule } from './model.js';
+import type { Atom, Clause, Extent, Lookup, Plan, RuleSet, RuleSetKind } from './plan.js';
+import { formatRef, isGroundRef, type RuleTree, type TreeNode } from './rule-tree.js';
+
+export class PlanBuilder implements Plan {
+  readonly tree: RuleTree;
+  readonly sets: RuleSet[] = [];
+  readonly lookups: Lookup[] = [];
+  readonly extents: Extent[] = [];
+  readonly basePaths: (readonly Value[])[] = [];
+  private readonly builtins: ReadonlyMap<string, Builtin>;
+  private readonly metadata: (rule: WorkRule) => RuleMetadata;
+  private readonly nodes: TreeNode[] = [];
+  private readonly basePathIndex = new Map<string, number>();
+  private readonly lookupIndex = new Map<string, number>();
+
+  constructor(tree: RuleTree, builtins: ReadonlyMap<string, Builtin>, metadata: (rule: WorkRule) => RuleMetadata) {
+    this.tree = tree;
+    this.builtins = builtins;
+    this.metadata = metadata;
+    this.number(tree.root);
+    for (const set of this.sets) this.lowerSet(set, this.nodes[set.index] as TreeNode);
+  }
+
+  private number(node: TreeNode): void {
+    for (const child of node.children.values()) this.number(child);
+    if (node.rules.length > 0) {
+      node.ruleSet = this.sets.length;
+      this.nodes.push(node);
+      this.sets.push(this.newSet(node));
+      return;
+    }
+    node.extent = this.extents.length;
+    const keys = sortValues([...node.children.values()].map((child) => child.key));
+    const children = keys
+      .filter((key) => !(node === this.tree.root && key === 'system'))
+      .map((key) => {
+        const child = node.children.get(keyOf(key)) as TreeNode;
+        return { key, set: child.ruleSet, extent: child.extent };
+      });
+    this.extents.push({ index: node.extent, basePath: this.basePath(node.path), children });
+  }
+
+  private newSet(node: TreeNode): RuleSet {
+    const [first] = node.rules as [WorkRule];
+    let kind: RuleSetKind = 'complete';
+    if (node.isFunction || first.args !== undefined) kind = 'function';
+    else if (first.kind === 'multi') kind = node.rules.every((rule) => isGroundRef(rule.ref)) ? 'set' : 'object';
+    else if (!node.rules.every((rule) => isGroundRef(rule.ref))) kind = 'object';
+    return {
+      index: node.ruleSet,
+      path: node.path,
+      name: formatRef(first.ref),
+      kind,
+      leafIsSet: kind === 'object' && first.kind === 'multi',
+      arity: first.args?.length ?? 0,
+      clauses: [],
+      fallback: undefined,
+      isUniform: false,
+      basePath: this.basePath(node.path),
+    };
+  }
+
+  basePath(path: readonly Value[]): number {
+    const id = path.map((key) => `${typeof key}:${String(keyOf(key))}`).join('\u0001');
+    const known = this.basePathIndex.get(id);
+    if (known !== undefined) return known;
+    this.basePaths.push(path);
+    this.basePathIndex.set(id, this.basePaths.length - 1);
+    return this.basePaths.length - 1;
+  }
+
+  set(index: number): RuleSet {
+    return this.sets[index] as RuleSet;
+  }
+
+  builtin(name: string): Builtin | undefined {
+    return this.builtins.get(name);
+  }
+
+  /** The function's rule set when the operator is a reference to one. */
+  functionSet(operator: Term): number | undefined {
+    if (operator.kind !== 'ref') return undefined;
+    const [head, ...rest] = operator.terms;
+    if (head?.kind !== 'var' || head.name !== 'data') return undefined;
+    if (!rest.every((term) => term.kind === 'scalar')) return undefined;
+    const node = this.tree.find(rest.map((term) => (term.kind === 'scalar' ? term.value : '')));
+    return node !== undefined && node.ruleSet >= 0 && this.set(node.ruleSet).kind === 'function'
+      ? node.ruleSet
+      : undefined;
+  }
+
+  arityOf(operator: Term): number | undefined {
+    const set = this.functionSet(operator);
+    if (set !== undefined) return this.set(set).arity;
+    return builtinArity(this.builtins, operatorName(operator) ?? '');
+  }
+
+  /** How many keys a partial rule set can be asked with. */
+  keyCount(node: TreeNode): number {
+    const skip = node.path.length + 1;
+    return Math.max(...node.rules.map((rule) => rule.ref.length - skip + (rule.kind === 'multi' ? 1 : 0)));
+  }
+
+  lookup(node: TreeNode, arity: number): number {
+    const id = `${node.ruleSet}:${arity}`;
+    const known = this.lookupIndex.get(id);
+    if (known !== undefined) return known;
+    const lookup: Lookup = { index: this.lookups.length, set: node.ruleSet, arity, clauses: [] };
+    this.lookupIndex.set(id, lookup.index);
+    this.lookups.push(lookup);
+    lookup.clauses = node.rules.map((rule) => this.lowerPartial(rule, node, arity));
+    return lookup.index;
+  }
+
+  private lowerSet(set: RuleSet, node: TreeNode): void {
+    const rules = node.rules.filter((rule) => !rule.isDefault);
+    const fallback = node.rules.find((rule) => rule.isDefault);
+    if (set.kind === 'set' || set.kind === 'object') {
+      set.clauses = rules.map((rule) => this.lowerPartial(rule, node, 0));
+      return;
+    }
+    set.clauses = rules.map((rule) => this.lowerRule(rule));
+    set.fallback = fallback && this.lowerRule(fallback);
+    set.isUniform = isUniform(set.clauses);
+  }
+
+  private lowerer(rule: WorkRule): Lowerer {
+    const lowerer = new Lowerer(this);
+    lowerer.metadata = this.metadata(rule);
+    return lowerer;
+  }
+
+  private lowerRule(rule: WorkRule): Clause {
+    const lowerer = this.lowerer(rule);
+    const args = rule.args ?? [];
+    for (let i = 0; i < args.length; i++) lowerer.newSlot();
+    const { steps, result } = lowerer.nested(() => {
+      for (const [index, arg] of args.entries()) lowerer.match(arg, lowerer.local(index), arg.location);
+      lowerer.body(rule.body);
+      return rule.value === undefined ? ({ op: 'const', value: true } as const) : lowerer.atom(rule.value);
+    });
+    const otherwise = rule.otherwise.map((branch) => this.lowerRule(branch));
+    return lowerer.clause(steps, result, [], otherwise, rule.source.head.location);
+  }
+
+  private lowerPartial(rule: WorkRule, node: TreeNode, arity: number): Clause {
+    const lowerer = this.lowerer(rule);
+    for (let i = 0; i < arity; i++) lowerer.newSlot();
+    const heads = rule.ref.slice(node.path.length + 1);
+    const asked = rule.kind === 'multi' && rule.key !== undefined ? [...heads, rule.key] : heads;
+    const { steps, result } = lowerer.nested(() => {
+      for (let i = 0; i < Math.min(arity, asked.length); i++) {
+        const head = asked[i] as Term;
+        lowerer.match(head, lowerer.local(i), head.location);
+      }
+      lowerer.body(rule.body);
+      const keys: Atom[] = heads.map((head) => lowerer.atom(head));
+      const element = rule.kind === 'multi' ? rule.key : rule.value;
+      const value: Atom = element === undefined ? { op: 'const', value: true } : lowerer.atom(element);
+      return { keys, value };
+    });
+    return lowerer.clause(steps, result.value, result.keys, [], rule.source.head.location);
+  }
+}
+
+/** Every clause gives the same constant. */
+function isUniform(clauses: readonly Clause[]): boolean {
+  const values = clauses.flatMap((clause) => [clause, ...clause.otherwise]).map((clause) => clause.value);
+  const [first] = values;
+  if (first?.op !== 'const') return false;
+  return values.every((value) => value.op === 'const' && equal(value.value, first.value));
+}
+
+const OWN_ARITIES: Readonly<Record<string, number>> = {
+  eq: 2,
+  'internal.member_2': 2,
+  'internal.member_3': 3,
+  'internal.template_string': 1,
+  'rego.metadata.chain': 0,
+  'rego.metadata.rule': 0,
+};
+
+export function builtinArity(builtins: ReadonlyMap<string, Builtin>, name: string): number | undefined {
+  return OWN_ARITIES[name] ?? builtins.get(name)?.args.length;
+}

@@ -1,0 +1,96 @@
+/**
+ * Stage "recursion": rules that depend on themselves are refused (`rego_recursion_error`). A
+ * reference depends on every rule it may reach: constant steps narrow, variable steps do not.
+ */
+import type { Term } from '../syntax/ast.js';
+import { type CompileContext, report, type WorkRule } from './model.js';
+import { formatRef, type RuleTree, type TreeNode } from './rule-tree.js';
+import { walkBody, walkTerm } from './walk.js';
+
+function mayIntersect(reference: readonly Term[], rule: readonly Term[], from: number): boolean {
+  for (let i = from; i < reference.length && i < rule.length; i++) {
+    const a = reference[i] as Term;
+    const b = rule[i] as Term;
+    if (a.kind === 'scalar' && b.kind === 'scalar' && a.value !== b.value) return false;
+  }
+  return true;
+}
+
+/** The rules a reference from `data` may reach. */
+export function rulesReached(tree: RuleTree, reference: readonly Term[]): Set<WorkRule> {
+  const found = new Set<WorkRule>();
+  const visit = (node: TreeNode, index: number): void => {
+    for (const rule of node.rules) if (mayIntersect(reference, rule.ref, index)) found.add(rule);
+    const term = reference[index];
+    if (term === undefined) {
+      for (const child of node.descendants()) for (const rule of child.rules) found.add(rule);
+    } else if (term.kind === 'scalar') {
+      const child = node.child(term.value);
+      if (child !== undefined) visit(child, index + 1);
+    } else {
+      for (const child of node.children.values()) visit(child, index + 1);
+    }
+  };
+  visit(tree.root, 1);
+  return found;
+}
+
+/** Every reference from `data` in a rule, its `else` branches included. */
+export function dataReferences(rule: WorkRule): readonly (readonly Term[])[] {
+  const references: (readonly Term[])[] = [];
+  const visitor = {
+    term: (term: Term): undefined => {
+      const [head] = term.kind === 'ref' ? term.terms : [];
+      if (head?.kind === 'var' && head.name === 'data' && term.kind === 'ref') references.push(term.terms);
+      return undefined;
+    },
+  };
+  for (const branch of [rule, ...rule.otherwise]) {
+    walkBody(branch.body, visitor);
+    for (const term of [...branch.ref.slice(1), ...(branch.args ?? []), branch.key, branch.value]) {
+      if (term !== undefined) walkTerm(term, visitor);
+    }
+  }
+  return references;
+}
+
+export function dependencyGraph(context: CompileContext): Map<WorkRule, Set<WorkRule>> {
+  const graph = new Map<WorkRule, Set<WorkRule>>();
+  for (const module of context.modules) {
+    for (const rule of module.rules) {
+      const reached = new Set<WorkRule>();
+      for (const reference of dataReferences(rule))
+        for (const other of rulesReached(context.tree, reference)) reached.add(other);
+      graph.set(rule, reached);
+    }
+  }
+  return graph;
+}
+
+function pathBack(graph: Map<WorkRule, Set<WorkRule>>, start: WorkRule): readonly WorkRule[] | undefined {
+  const from = new Map<WorkRule, WorkRule>();
+  const queue: WorkRule[] = [start];
+  for (const rule of queue) {
+    for (const next of graph.get(rule) ?? []) {
+      if (next === start) {
+        const path = [start];
+        for (let at = rule; at !== start; at = from.get(at) as WorkRule) path.push(at);
+        return [...path, start].reverse();
+      }
+      if (from.has(next)) continue;
+      from.set(next, rule);
+      queue.push(next);
+    }
+  }
+  return undefined;
+}
+
+export function checkRecursion(context: CompileContext): void {
+  const graph = dependencyGraph(context);
+  for (const rule of graph.keys()) {
+    const path = pathBack(graph, rule);
+    if (path === undefined) continue;
+    const shown = path.map((step) => formatRef(step.ref)).join(' -> ');
+    report(context, 'rego_recursion_error', rule.location, `rule ${formatRef(rule.ref)} is recursive: ${shown}`);
+  }
+}

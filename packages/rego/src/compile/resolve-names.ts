@@ -1,0 +1,250 @@
+/**
+ * Stage "resolve": names of the package's rules and of imports become references from `data` or
+ * `input`, except where a body declares a variable of that name (OPA's ResolveRefs).
+ */
+import type { Body, Expression, Term } from '../syntax/ast.js';
+import { type CompileContext, report, text, variable, type WorkModule, type WorkRule } from './model.js';
+import { mapTerm, termVars, varsOf, walkExpression } from './walk.js';
+
+/** What a name stands for: the path from the root. */
+export interface Global {
+  readonly path: readonly string[];
+  used: boolean;
+}
+export type Globals = ReadonlyMap<string, Global>;
+
+/** Variables `:=` and `some` declare in a body, not inside comprehensions. */
+export function declaredVars(body: Body, into: Set<string> = new Set()): Set<string> {
+  for (const expression of body) {
+    walkExpression(expression, {
+      term: (term) => !term.kind.endsWith('comprehension'),
+      expression: (inner) => {
+        collectDeclared(inner, into);
+        return undefined;
+      },
+    });
+  }
+  return into;
+}
+
+function collectDeclared(expression: Expression, into: Set<string>): void {
+  if (expression.kind === 'call' && expression.infix === ':=') {
+    const [left] = expression.args;
+    if (left !== undefined) termVars(left, {}, into);
+  } else if (expression.kind === 'some') {
+    for (const symbol of expression.symbols) {
+      if (symbol.kind === 'var') into.add(symbol.name);
+      else if (symbol.kind === 'call') for (const arg of symbol.args.slice(0, -1)) termVars(arg, {}, into);
+    }
+  }
+}
+
+class Resolver {
+  private readonly globals: Globals;
+  private readonly hidden: ReadonlySet<string>[] = [];
+
+  constructor(globals: Globals) {
+    this.globals = globals;
+  }
+
+  hide(names: ReadonlySet<string>): void {
+    this.hidden.push(names);
+  }
+
+  unhide(): void {
+    this.hidden.pop();
+  }
+
+  private lookup(name: string): Global | undefined {
+    const global = this.globals.get(name);
+    if (global === undefined || this.hidden.some((names) => names.has(name))) return undefined;
+    global.used = true;
+    return global;
+  }
+
+  private expand(name: string, at: Term): Term[] | undefined {
+    const global = this.lookup(name);
+    if (global === undefined) return undefined;
+    const [root, ...rest] = global.path;
+    return [variable(root ?? '', at.location), ...rest.map((part) => text(part, at.location))];
+  }
+
+  term(term: Term): Term {
+    return mapTerm(term, {
+      term: (child) => this.replace(child),
+      body: (body) => this.body(body),
+    });
+  }
+
+  private replace(term: Term): Term | undefined {
+    if (term.kind === 'var') {
+      const terms = this.expand(term.name, term);
+      return terms === undefined ? term : { kind: 'ref', terms, location: term.location };
+    }
+    if (term.kind === 'ref') {
+      const [head, ...rest] = term.terms;
+      const tail = rest.map((part) => this.term(part));
+      if (head === undefined) return term;
+      if (head.kind !== 'var') return { ...term, terms: [this.term(head), ...tail] };
+      return { ...term, terms: [...(this.expand(head.name, head) ?? [head]), ...tail] };
+    }
+    if (term.kind === 'array-comprehension' || term.kind === 'set-comprehension') {
+      this.hide(declaredVars(term.body));
+      const result = { ...term, term: this.term(term.term), body: this.body(term.body) };
+      this.unhide();
+      return result;
+    }
+    if (term.kind === 'object-comprehension') {
+      this.hide(declaredVars(term.body));
+      const result = { ...term, key: this.term(term.key), value: this.term(term.value), body: this.body(term.body) };
+      this.unhide();
+      return result;
+    }
+    if (term.kind === 'template') {
+      return {
+        ...term,
+        parts: term.parts.map((part) => ('negated' in part ? this.expression(part) : part)),
+      };
+    }
+    return undefined;
+  }
+
+  body(body: Body): Body {
+    return body.map((expression) => this.expression(expression));
+  }
+
+  expression(expression: Expression): Expression {
+    const modifiers = expression.with.map((modifier) => ({
+      ...modifier,
+      target: this.term(modifier.target),
+      value: this.term(modifier.value),
+    }));
+    switch (expression.kind) {
+      case 'term':
+        return { ...expression, term: this.term(expression.term), with: modifiers };
+      case 'call': {
+        const { operator, args } = expression;
+        return {
+          ...expression,
+          operator: this.term(operator),
+          args: args.map((arg) => this.term(arg)),
+          with: modifiers,
+        };
+      }
+      case 'some': {
+        const symbols = expression.symbols.map((symbol) => (symbol.kind === 'call' ? this.term(symbol) : symbol));
+        return { ...expression, symbols, with: modifiers };
+      }
+      case 'every': {
+        const names = new Set([expression.value.name]);
+        if (expression.key !== undefined) names.add(expression.key.name);
+        this.hide(names);
+        const result = {
+          ...expression,
+          domain: this.term(expression.domain),
+          body: this.body(expression.body),
+          with: modifiers,
+        };
+        this.unhide();
+        return result;
+      }
+      case 'not':
+        return { ...expression, body: this.body(expression.body), with: modifiers };
+      case 'and':
+      case 'or': {
+        const { left, right } = expression;
+        return { ...expression, left: this.body(left), right: this.body(right), with: modifiers };
+      }
+    }
+  }
+}
+
+/** The names a module's bodies can use: its package's rules and its imports. */
+export function moduleGlobals(
+  module: WorkModule,
+  exports: ReadonlyMap<string, ReadonlySet<string>>,
+): Map<string, Global> {
+  const globals = new Map<string, Global>();
+  const path = ['data', ...module.source.package.path];
+  for (const name of exports.get(module.source.package.path.join('\u0000')) ?? []) {
+    globals.set(name, { path: [...path, name], used: true });
+  }
+  for (const statement of module.source.imports) {
+    if (statement.path[0] === 'future' || statement.path[0] === 'rego') continue;
+    const name = statement.alias ?? statement.path.at(-1) ?? '';
+    globals.set(name, { path: statement.path, used: false });
+  }
+  return globals;
+}
+
+function patternVars(term: Term, into: Set<string>): void {
+  if (term.kind === 'var') into.add(term.name);
+  else if (term.kind === 'array') for (const item of term.items) patternVars(item, into);
+  else if (term.kind === 'object') for (const [, value] of term.entries) patternVars(value, into);
+  else if (term.kind === 'ref') termVars(term, {}, into);
+}
+
+function resolveRule(context: CompileContext, rule: WorkRule, globals: Globals): void {
+  const names = new Set<string>();
+  for (const arg of rule.args ?? []) {
+    patternVars(arg, names);
+    if (arg.kind === 'ref' && arg.terms.length === 1 && arg.terms[0]?.kind === 'var') {
+      const message = `args must not shadow ${arg.terms[0].name} (use a different variable name)`;
+      report(context, 'rego_compile_error', rule.location, message);
+    }
+  }
+  const resolver = new Resolver(globals);
+  resolver.hide(names);
+  resolver.hide(declaredVars(rule.body));
+  const skip = rule.module.source.package.path.length + 2;
+  rule.ref = rule.ref.map((term, index) => (index < skip ? term : resolver.term(term)));
+  rule.key = rule.key && resolver.term(rule.key);
+  rule.value = rule.value && resolver.term(rule.value);
+  rule.body = resolver.body(rule.body);
+}
+
+function packageExports(context: CompileContext): Map<string, Set<string>> {
+  const exports = new Map<string, Set<string>>();
+  for (const module of context.modules) {
+    const key = module.source.package.path.join('\u0000');
+    const names = exports.get(key) ?? new Set<string>();
+    exports.set(key, names);
+    for (const rule of module.rules) {
+      const [name] = rule.source.head.ref;
+      if (name?.kind === 'var') names.add(name.name);
+    }
+  }
+  return exports;
+}
+
+/** Resolves a query's names against a package's rules (queries may be asked as if inside one). */
+export function resolveQuery(body: Body, globals: Globals): Body {
+  const resolver = new Resolver(globals);
+  resolver.hide(declaredVars(body));
+  return resolver.body(body);
+}
+
+export function resolveNames(context: CompileContext): void {
+  const exports = packageExports(context);
+  for (const module of context.modules) {
+    const globals = moduleGlobals(module, exports);
+    for (const rule of module.rules) {
+      resolveRule(context, rule, globals);
+      for (const branch of rule.otherwise) resolveRule(context, branch, globals);
+    }
+    checkUnusedImports(context, module, globals);
+  }
+}
+
+function checkUnusedImports(context: CompileContext, module: WorkModule, globals: Globals): void {
+  for (const statement of module.source.imports) {
+    const name = statement.alias ?? statement.path.at(-1) ?? '';
+    const global = globals.get(name);
+    if (global === undefined || global.used || statement.path[0] === 'future' || statement.path[0] === 'rego') continue;
+    const shown = `${statement.path.join('.')}${statement.alias === undefined ? '' : ` as ${statement.alias}`}`;
+    const sink = context.strict ? context : { errors: context.warnings };
+    report(sink, 'rego_compile_error', statement.location, `import ${shown} unused`);
+  }
+}
+
+export { varsOf };

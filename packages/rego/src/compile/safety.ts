@@ -1,0 +1,483 @@
+/**
+ * Stage "safety": orders every body so that variables are bound before they are read, and reports
+ * those that nothing binds (`rego_unsafe_var_error`). The order found here is the order of
+ * evaluation. Follows OPA's reorderBodyForSafety.
+ */
+import type { Body, Expression, Term } from '../syntax/ast.js';
+import { operatorName } from '../syntax/ast.js';
+import { type CompileContext, isEquality, isGenerated, report, type WorkRule, writtenName } from './model.js';
+import {
+  BINDABLE_VARS,
+  bodyVars,
+  expressionVars,
+  SAFETY_VARS,
+  termVars,
+  type VarOptions,
+  varsOf,
+  walkExpression,
+} from './walk.js';
+
+/** Arguments a function takes; undefined for a name that is none. */
+export type ArityOf = (operator: Term) => number | undefined;
+
+type Names = Set<string>;
+type Unsafe = Map<Expression, Names>;
+
+function isSubset(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  for (const item of a) if (!b.has(item)) return false;
+  return true;
+}
+
+function isReferenceSafe(term: Term, safe: ReadonlySet<string>): boolean {
+  if (term.kind !== 'ref') return false;
+  const [head] = term.terms;
+  if (head === undefined) return false;
+  if (head.kind === 'var') return safe.has(head.name);
+  return isSubset(varsOf(head, SAFETY_VARS), safe);
+}
+
+/** Works out which variables an equality binds, given those known: OPA's Unify. */
+class Unifier {
+  readonly unified: Names = new Set();
+  private readonly safe: ReadonlySet<string>;
+  private readonly unknown = new Map<string, Names>();
+
+  constructor(safe: ReadonlySet<string>) {
+    this.safe = safe;
+  }
+
+  private isSafe(name: string): boolean {
+    return this.safe.has(name) || this.unified.has(name);
+  }
+
+  unify(a: Term, b: Term): void {
+    if (a.kind === 'var') this.unifyVar(a.name, b);
+    else if (b.kind === 'var') this.unifyVar(b.name, a);
+    else if (a.kind === 'array' && b.kind === 'array') {
+      if (a.items.length !== b.items.length) return;
+      for (const [index, item] of a.items.entries()) this.unify(item, b.items[index] as Term);
+    } else if (a.kind === 'object' && b.kind === 'object') this.unifyObjects(a, b);
+    else {
+      this.unifyPattern(a, b);
+      this.unifyPattern(b, a);
+    }
+  }
+
+  private unifyObjects(a: Term & { kind: 'object' }, b: Term & { kind: 'object' }): void {
+    if (a.entries.length !== b.entries.length) return;
+    for (const [key, value] of a.entries) {
+      if (key.kind !== 'scalar') continue;
+      const other = b.entries.find(([candidate]) => candidate.kind === 'scalar' && candidate.value === key.value);
+      if (other !== undefined) this.unify(value, other[1]);
+    }
+  }
+
+  private unifyPattern(pattern: Term, source: Term): void {
+    if (pattern.kind !== 'array' && pattern.kind !== 'object') return;
+    const isComprehension = source.kind.endsWith('comprehension');
+    if (isComprehension || (source.kind === 'ref' && isReferenceSafe(source, this.safe))) this.markAll(pattern);
+  }
+
+  private unifyVar(name: string, other: Term): void {
+    if (other.kind === 'var') {
+      if (this.isSafe(other.name)) this.mark(name);
+      else if (this.isSafe(name)) this.mark(other.name);
+      else {
+        this.depend(name, other.name);
+        this.depend(other.name, name);
+      }
+    } else if (other.kind === 'array' || other.kind === 'object') this.unifyAll(name, other);
+    else if (other.kind !== 'ref' || isReferenceSafe(other, this.safe)) this.mark(name);
+  }
+
+  private unifyAll(name: string, term: Term): void {
+    if (this.isSafe(name)) {
+      this.markAll(term);
+      return;
+    }
+    const missing = [...varsOf(term, BINDABLE_VARS)].filter((inner) => !this.isSafe(inner));
+    if (missing.length === 0) this.mark(name);
+    for (const inner of missing) this.depend(name, inner);
+  }
+
+  private depend(name: string, on: string): void {
+    const names = this.unknown.get(name) ?? new Set<string>();
+    names.add(on);
+    this.unknown.set(name, names);
+  }
+
+  private markAll(term: Term): void {
+    for (const name of varsOf(term, BINDABLE_VARS)) this.mark(name);
+  }
+
+  private mark(name: string): void {
+    this.unified.add(name);
+    const waiting = this.unknown.get(name);
+    this.unknown.delete(name);
+    for (const other of waiting ?? []) this.mark(other);
+    for (const [other, on] of [...this.unknown]) {
+      if (!on.delete(name) || on.size > 0) continue;
+      this.mark(other);
+    }
+  }
+}
+
+function collectReferenceOutputs(node: Term | Expression, safe: ReadonlySet<string>, into: Names): void {
+  const visitor = {
+    term: (term: Term): boolean => {
+      if (term.kind.endsWith('comprehension') || term.kind === 'template') return false;
+      if (term.kind !== 'ref') return true;
+      if (!isReferenceSafe(term, safe)) return false;
+      termVars(term, { skipRefHead: true }, into);
+      return true;
+    },
+  };
+  if ('negated' in node) walkExpression(node, visitor);
+  else walkExpression({ kind: 'term', term: node, negated: false, with: [], location: node.location }, visitor);
+}
+
+/** The variables `left = right` binds when those in `safe` are bound. */
+export function outputsOfEquality(left: Term, right: Term, safe: ReadonlySet<string>, fromAssignment: boolean): Names {
+  const known = new Set(safe);
+  collectReferenceOutputs(left, safe, known);
+  collectReferenceOutputs(right, safe, known);
+  const basis = new Set(known);
+  if (fromAssignment) {
+    // The left side of `:=` is only bound, never read.
+    for (const name of varsOf(left)) {
+      basis.delete(name);
+      known.delete(name);
+    }
+  }
+  const unifier = new Unifier(basis);
+  unifier.unify(left, right);
+  for (const name of unifier.unified) known.add(name);
+  for (const name of safe) known.delete(name);
+  return known;
+}
+
+export class SafetyChecker {
+  private readonly arity: ArityOf;
+  private readonly options: VarOptions;
+
+  constructor(arity: ArityOf) {
+    this.arity = arity;
+    this.options = { ...SAFETY_VARS, custom: (expression, into) => this.promote(expression, into) };
+  }
+
+  /** Implicit operand bodies read the enclosing body's variables. */
+  private promote(expression: Expression, into: Names): boolean {
+    const add = (body: Body, explicit: boolean): void => {
+      if (!explicit) for (const name of this.unboundInOperand(body)) into.add(name);
+    };
+    if (expression.kind === 'not') {
+      add(expression.body, expression.explicit);
+      return true;
+    }
+    if (expression.kind !== 'and' && expression.kind !== 'or') return false;
+    add(expression.left, expression.explicitLeft);
+    add(expression.right, expression.explicitRight);
+    return true;
+  }
+
+  /** Variables of an implicit body that the body itself neither binds nor shares between expressions. */
+  private unboundInOperand(body: Body): Names {
+    const occurrences = new Map<string, number>();
+    for (const expression of body) {
+      for (const name of varsOf(expression, SAFETY_VARS)) occurrences.set(name, (occurrences.get(name) ?? 0) + 1);
+    }
+    if (body.length === 1) return new Set(occurrences.keys());
+    const safe = new Set(['data', 'input', ...occurrences.keys()]);
+    for (const expression of body) {
+      if (expression.kind !== 'call' || !isEquality(expression)) continue;
+      for (const side of expression.args) if (side.kind === 'var') safe.delete(side.name);
+    }
+    const bound = new Set<string>();
+    for (let changed = true; changed; ) {
+      changed = false;
+      for (const expression of body) {
+        if (expression.kind !== 'call' || !isEquality(expression)) continue;
+        for (const name of this.outputs(expression, safe)) {
+          if (bound.has(name)) continue;
+          bound.add(name);
+          safe.add(name);
+          changed = true;
+        }
+      }
+    }
+    for (const expression of body) {
+      if (expression.kind !== 'call' || isEquality(expression)) continue;
+      const arity = this.arity(expression.operator);
+      if (arity === undefined) continue;
+      for (const arg of expression.args.slice(arity)) termVars(arg, { ...BINDABLE_VARS, skipSets: true }, bound);
+    }
+    const result = new Set<string>();
+    for (const [name, count] of occurrences) if (!bound.has(name) || count === 1) result.add(name);
+    return result;
+  }
+
+  private outputs(expression: Expression, safe: ReadonlySet<string>): Names {
+    if (expression.negated || expression.kind === 'not' || expression.kind === 'and' || expression.kind === 'or')
+      return new Set();
+    for (const modifier of expression.with) {
+      const names = new Set<string>();
+      const only: Expression = {
+        kind: 'term',
+        term: { kind: 'scalar', value: true, location: modifier.location },
+        negated: false,
+        with: [modifier],
+        location: modifier.location,
+      };
+      expressionVars(only, SAFETY_VARS, names);
+      if (!isSubset(names, safe)) return new Set();
+    }
+    if (expression.kind === 'every') {
+      const into = new Set<string>();
+      collectReferenceOutputs(expression.domain, safe, into);
+      return into;
+    }
+    if (expression.kind !== 'call') {
+      const into = new Set<string>();
+      collectReferenceOutputs(expression, safe, into);
+      return into;
+    }
+    const [left, right] = expression.args;
+    if (isEquality(expression) && left !== undefined && right !== undefined) {
+      return outputsOfEquality(left, right, safe, expression.infix === ':=');
+    }
+    const arity = this.arity(expression.operator);
+    if (arity === undefined) return new Set();
+    const into = new Set<string>();
+    for (const arg of expression.args) collectReferenceOutputs(arg, safe, into);
+    if (arity >= expression.args.length) return into;
+    const inputs = new Set<string>();
+    const options = { ...BINDABLE_VARS, skipSets: true };
+    for (const arg of expression.args.slice(0, arity)) termVars(arg, options, inputs);
+    for (const name of inputs) if (!into.has(name) && !safe.has(name)) return new Set();
+    for (const arg of expression.args.slice(arity)) termVars(arg, options, into);
+    return into;
+  }
+
+  /** Orders a body given the variables bound outside; what stays unsafe is added to `unsafe`. */
+  order(body: Body, globals: ReadonlySet<string>, unsafe: Unsafe): Body {
+    const names = new Set<string>();
+    bodyVars(body, this.options, names);
+    const safe = new Set([...names].filter((name) => globals.has(name)));
+    const missing = new Map<Expression, Names>();
+    for (const expression of body) {
+      const own = new Set<string>();
+      expressionVars(expression, this.options, own);
+      for (const name of safe) own.delete(name);
+      missing.set(expression, own);
+    }
+    const ordered = this.schedule(body, names, globals, safe, missing);
+    for (const [expression, vars] of missing) if (vars.size > 0) merge(unsafe, expression, vars);
+    const visible = new Set(globals);
+    const result: Expression[] = [];
+    for (const expression of ordered) {
+      result.push(this.closures(expression, visible, unsafe));
+      expressionVars(expression, this.options, visible);
+    }
+    return ordered.length === body.length ? result : [...result, ...body.filter((e) => !ordered.includes(e))];
+  }
+
+  private schedule(
+    body: Body,
+    names: Names,
+    globals: ReadonlySet<string>,
+    safe: Names,
+    missing: Map<Expression, Names>,
+  ): Expression[] {
+    const ordered: Expression[] = [];
+    const pending = new Set(body);
+    const closureVars = new Map<Expression, Names>();
+    for (const expression of body) {
+      const vars = new Set<string>();
+      for (const name of varsInClosures(expression)) if (names.has(name) && !globals.has(name)) vars.add(name);
+      closureVars.set(expression, vars);
+    }
+    for (let before = -1; before !== ordered.length; ) {
+      before = ordered.length;
+      for (const expression of [...pending]) {
+        const outputs = this.outputs(expression, safe);
+        const closed = closureVars.get(expression) ?? new Set();
+        const open = [...closed].filter((name) => !safe.has(name));
+        if (open.length > 0) {
+          // An expression that only closes over what it binds itself waits for another to bind it.
+          if (open.length === outputs.size && open.every((name) => outputs.has(name))) continue;
+          missing.set(expression, new Set(open));
+        }
+        const needs = missing.get(expression) ?? new Set<string>();
+        for (const name of [...needs]) if (outputs.has(name) || safe.has(name)) needs.delete(name);
+        if (needs.size > 0) continue;
+        missing.delete(expression);
+        pending.delete(expression);
+        ordered.push(expression);
+        for (const name of outputs) safe.add(name);
+      }
+    }
+    return ordered;
+  }
+
+  private closures(expression: Expression, visible: ReadonlySet<string>, unsafe: Unsafe): Expression {
+    const nested = (body: Body, heads: readonly Term[], extra: ReadonlySet<string> = visible): Body => {
+      const known = new Set(extra);
+      bodyVars(body, this.options, known);
+      for (const head of heads) {
+        const open = [...varsOf(head)].filter((name) => !known.has(name));
+        if (open.length > 0) merge(unsafe, expression, new Set(open));
+      }
+      const inner: Unsafe = new Map();
+      const result = this.order(body, extra, inner);
+      for (const [key, vars] of inner) merge(unsafe, key, vars);
+      return inner.size === 0 ? result : body;
+    };
+    const term = (node: Term): Term => this.orderTerm(node, nested);
+    const modifiers =
+      expression.with.length === 0
+        ? expression.with
+        : expression.with.map((modifier) => ({ ...modifier, value: term(modifier.value) }));
+    switch (expression.kind) {
+      case 'term':
+        return { ...expression, term: term(expression.term), with: modifiers };
+      case 'call':
+        return { ...expression, args: expression.args.map(term), with: modifiers };
+      case 'every': {
+        const extra = new Set(visible);
+        extra.add(expression.value.name);
+        if (expression.key !== undefined) extra.add(expression.key.name);
+        return { ...expression, body: nested(expression.body, [], extra), with: modifiers };
+      }
+      case 'not':
+        return { ...expression, body: nested(expression.body, []), with: modifiers };
+      case 'and':
+      case 'or':
+        return {
+          ...expression,
+          left: nested(expression.left, []),
+          right: nested(expression.right, []),
+          with: modifiers,
+        };
+      case 'some':
+        return expression;
+    }
+  }
+
+  private orderTerm(node: Term, nested: (body: Body, heads: readonly Term[]) => Body): Term {
+    const each = (child: Term): Term => this.orderTerm(child, nested);
+    switch (node.kind) {
+      case 'array':
+      case 'set':
+        return { ...node, items: node.items.map(each) };
+      case 'object':
+        return { ...node, entries: node.entries.map(([key, value]) => [each(key), each(value)] as const) };
+      case 'ref':
+        return { ...node, terms: node.terms.map(each) };
+      case 'array-comprehension':
+      case 'set-comprehension':
+        return { ...node, body: nested(node.body, [node.term]) };
+      case 'object-comprehension':
+        return { ...node, body: nested(node.body, [node.key, node.value]) };
+      default:
+        return node;
+    }
+  }
+}
+
+function merge(unsafe: Unsafe, expression: Expression, vars: ReadonlySet<string>): void {
+  const known = unsafe.get(expression) ?? new Set<string>();
+  for (const name of vars) known.add(name);
+  unsafe.set(expression, known);
+}
+
+function varsInClosures(expression: Expression): Names {
+  const into = new Set<string>();
+  walkExpression(expression, {
+    term: (term) => {
+      if (!term.kind.endsWith('comprehension')) return true;
+      termVars(term, {}, into);
+      return false;
+    },
+    expression: (inner) => {
+      if (inner.kind === 'every') bodyVars(inner.body, {}, into);
+      else if (inner.kind === 'not') bodyVars(inner.body, {}, into);
+      else if (inner.kind === 'and' || inner.kind === 'or') {
+        bodyVars(inner.left, {}, into);
+        bodyVars(inner.right, {}, into);
+      } else return undefined;
+      return false;
+    },
+  });
+  return into;
+}
+
+const KEYWORD_HINTS = new Set(['in', 'every', 'contains', 'if', 'not', 'and', 'or']);
+
+/** Turns what stayed unsafe into errors, as OPA words them. */
+export function reportUnsafe(context: Pick<CompileContext, 'errors'>, unsafe: Unsafe, scope: string): void {
+  const assigned = new Set<string>();
+  for (const expression of unsafe.keys()) {
+    const [left] = expression.kind === 'call' && expression.infix === ':=' ? expression.args : [];
+    if (left !== undefined) for (const name of varsOf(left)) assigned.add(name);
+  }
+  const pairs: { name: string; expression: Expression }[] = [];
+  const seen = new Set<string>();
+  for (const [expression, vars] of unsafe) {
+    for (const name of vars) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      pairs.push({ name, expression });
+    }
+  }
+  const written = pairs.filter(({ name }) => writtenName(name) !== '' && !isGenerated(name));
+  const hasOther = written.some(({ name }) => !assigned.has(name));
+  written.sort(
+    (a, b) =>
+      a.expression.location.row - b.expression.location.row || (writtenName(a.name) < writtenName(b.name) ? -1 : 1),
+  );
+  let count = 0;
+  for (const { name, expression } of written) {
+    if (hasOther && assigned.has(name)) continue;
+    const shown = writtenName(name);
+    const hint = KEYWORD_HINTS.has(shown)
+      ? ` (hint: \`import future.keywords.${shown}\` to import a future keyword)`
+      : '';
+    report(context, 'rego_unsafe_var_error', expression.location, `var ${shown} is unsafe${scope}${hint}`);
+    count += 1;
+  }
+  if (count > 0) return;
+  const reported = new Set<string>();
+  for (const [expression, vars] of unsafe) {
+    const fresh = [...vars].filter((name) => !reported.has(name));
+    if (fresh.length === 0) continue;
+    for (const name of fresh) reported.add(name);
+    report(context, 'rego_unsafe_var_error', expression.location, `expression is unsafe${scope}`);
+  }
+}
+
+function headVars(rule: WorkRule): Names {
+  const into = new Set<string>();
+  for (const term of rule.ref.slice(1)) termVars(term, {}, into);
+  if (rule.key !== undefined) termVars(rule.key, {}, into);
+  if (rule.value !== undefined) termVars(rule.value, {}, into);
+  for (const name of ['data', 'input']) into.delete(name);
+  return into;
+}
+
+/** Checks and orders a rule: its head's variables must come from its arguments or its body. */
+export function orderRule(context: CompileContext, checker: SafetyChecker, rule: WorkRule): void {
+  const args = new Set<string>();
+  for (const arg of rule.args ?? []) termVars(arg, {}, args);
+  const known = varsOf(rule.body, SAFETY_VARS);
+  for (const name of headVars(rule)) {
+    if (args.has(name) || known.has(name) || isGenerated(name)) continue;
+    report(context, 'rego_unsafe_var_error', rule.source.head.location, `var ${writtenName(name)} is unsafe`);
+  }
+  const unsafe: Unsafe = new Map();
+  const globals = new Set([...args, 'data', 'input']);
+  rule.body = checker.order(rule.body, globals, unsafe);
+  // What the head alone leaves open was reported above.
+  if (unsafe.size > 0) reportUnsafe(context, unsafe, '');
+}
+
+export { operatorName };

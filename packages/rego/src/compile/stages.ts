@@ -1,0 +1,173 @@
+/**
+ * The compiler as an ordered table of stages. Each works on the whole set of modules; when one
+ * reports errors the next does not run, so that what it reports is never a consequence.
+ */
+import type { Builtin } from '../builtins/builtin.js';
+import { type RegoError, RegoErrors } from '../errors.js';
+import type { Body, Module, Rule } from '../syntax/ast.js';
+import { ruleMetadata } from './annotations.js';
+import { checkBodyCalls, checkCalls, makeArityOf } from './check-calls.js';
+import { checkDeprecated, checkImports, checkRootOverrides } from './check-modules.js';
+import { checkBodyWiths, checkWiths } from './check-withs.js';
+import { rewritePrints, rewritePrintsInBody } from './erase-prints.js';
+import { Expander } from './expand-calls.js';
+import { Lowerer } from './lower.js';
+import {
+  allRules,
+  type CompileContext,
+  isGenerated,
+  NameSource,
+  text,
+  variable,
+  type WorkModule,
+  type WorkRule,
+  writtenName,
+} from './model.js';
+import type { QueryPlan } from './plan.js';
+import { PlanBuilder } from './plan-builder.js';
+import { checkRecursion } from './recursion.js';
+import { LocalRenamer, renameLocals } from './rename-locals.js';
+import { resolveNames, resolveQuery } from './resolve-names.js';
+import { buildRuleTree, checkConflicts, RuleTree } from './rule-tree.js';
+import { orderRule, reportUnsafe, SafetyChecker } from './safety.js';
+import { checkTypes } from './type-check.js';
+import { varsOf } from './walk.js';
+
+export interface Stage {
+  readonly name: string;
+  run(context: CompileContext): void;
+}
+
+function expandRules(context: CompileContext): void {
+  const expander = new Expander(context);
+  for (const rule of allRules(context)) expander.rule(rule);
+}
+
+function orderRules(context: CompileContext): void {
+  const checker = new SafetyChecker(makeArityOf(context));
+  for (const rule of allRules(context)) orderRule(context, checker, rule);
+}
+
+/** In order. */
+export const STAGES: readonly Stage[] = [
+  { name: 'check-imports', run: checkImports },
+  { name: 'check-root-overrides', run: checkRootOverrides },
+  { name: 'resolve-names', run: resolveNames },
+  { name: 'build-rule-tree', run: buildRuleTree },
+  { name: 'rename-locals', run: renameLocals },
+  { name: 'rewrite-prints', run: (context) => rewritePrints(context, context.prints) },
+  { name: 'expand-calls', run: expandRules },
+  { name: 'check-withs', run: checkWiths },
+  { name: 'check-conflicts', run: checkConflicts },
+  { name: 'check-calls', run: checkCalls },
+  { name: 'check-safety', run: orderRules },
+  { name: 'check-recursion', run: checkRecursion },
+  { name: 'check-types', run: checkTypes },
+  { name: 'check-deprecated', run: checkDeprecated },
+];
+
+function toWorkRule(source: Rule, module: WorkModule): WorkRule {
+  const { head, location } = source;
+  const path = module.source.package.path.map((part) => text(part, location));
+  const [name, ...rest] = head.ref;
+  const nameTerm = name?.kind === 'var' ? text(name.name, name.location) : text('', location);
+  return {
+    source,
+    module,
+    isDefault: source.default,
+    kind: head.key !== undefined && head.value === undefined ? 'multi' : 'single',
+    ref: [variable('data', location), ...path, nameTerm, ...rest],
+    args: head.args,
+    key: head.value === undefined ? head.key : undefined,
+    value: head.value,
+    body: source.body,
+    otherwise: source.otherwise.map((branch) => toWorkRule(branch, module)),
+    location,
+  };
+}
+
+export interface CompileInput {
+  readonly modules: readonly Module[];
+  readonly strict: boolean;
+  readonly prints: boolean;
+  readonly builtins: ReadonlyMap<string, Builtin>;
+  readonly isAllowed: (builtin: Builtin) => boolean;
+}
+
+export interface CompiledModules {
+  readonly context: CompileContext;
+  readonly plan: PlanBuilder;
+  readonly warnings: readonly RegoError[];
+}
+
+function raise(context: CompileContext): void {
+  if (context.errors.length === 0) return;
+  const errors = [...context.errors];
+  errors.sort((a, b) => {
+    if (a.location.file !== b.location.file) return a.location.file < b.location.file ? -1 : 1;
+    return a.location.row - b.location.row || a.location.col - b.location.col;
+  });
+  throw new RegoErrors(errors);
+}
+
+/** Compiles parsed modules. Errors: `RegoErrors` with everything the failing stage found. */
+export function compileModules(input: CompileInput): CompiledModules {
+  const modules: WorkModule[] = input.modules.map((source) => ({ source, rules: [], annotations: [] }));
+  for (const module of modules) module.rules = module.source.rules.map((rule) => toWorkRule(rule, module));
+  const context: CompileContext = {
+    modules,
+    strict: input.strict,
+    prints: input.prints,
+    builtins: input.builtins,
+    isAllowed: input.isAllowed,
+    errors: [],
+    warnings: [],
+    names: new NameSource(),
+    tree: new RuleTree(),
+  };
+  for (const stage of STAGES) {
+    stage.run(context);
+    raise(context);
+  }
+  const plan = new PlanBuilder(context.tree, input.builtins, ruleMetadata(context));
+  return { context, plan, warnings: context.warnings };
+}
+
+/** Compiles a query against compiled modules. */
+export function compileQuery(compiled: CompiledModules, body: Body): QueryPlan {
+  const { plan } = compiled;
+  const context: CompileContext = { ...compiled.context, errors: [], warnings: [] };
+  const arityOf = makeArityOf(context);
+  const renamed = new LocalRenamer(context).body(resolveQuery(body, new Map()));
+  raise(context);
+  const names = new Set<string>();
+  for (const name of varsOf(renamed, { skipClosures: true, skipCallHead: true })) {
+    if (name !== 'data' && name !== 'input' && !isGenerated(name)) names.add(name);
+  }
+  const expanded = new Expander(context).body(rewritePrintsInBody(context, renamed, context.prints));
+  checkBodyWiths(context, expanded);
+  checkBodyCalls(context, arityOf, expanded);
+  raise(context);
+  const unsafe = new Map();
+  const ordered = new SafetyChecker(arityOf).order(expanded, new Set(['data', 'input']), unsafe);
+  if (unsafe.size > 0) reportUnsafe(context, unsafe, '');
+  raise(context);
+  const lowerer = new Lowerer(plan);
+  const { steps, result } = lowerer.nested(() => {
+    lowerer.body(ordered);
+    return [...names].flatMap((name) => {
+      const value = lowerer.binding(name);
+      return value === undefined ? [] : [{ name: writtenName(name), value }];
+    });
+  });
+  return { slots: lowerer.slots, worlds: lowerer.worlds, steps, bindings: result };
+}
+
+/** Compiles a path of constants: the quickest way to one document. */
+export function compilePath(compiled: CompiledModules, path: readonly string[]): QueryPlan {
+  const location = { file: '', row: 1, col: 1, offset: 0, end: 0 };
+  const terms = [variable('data', location), ...path.map((part) => text(part, location))];
+  const lowerer = new Lowerer(compiled.plan);
+  const { steps, result } = lowerer.nested(() => lowerer.atom({ kind: 'ref', terms, location }));
+  return { slots: lowerer.slots, worlds: lowerer.worlds, steps, bindings: [{ name: 'result', value: result }] };
+}

@@ -1,0 +1,313 @@
+/** Walking and mapping the tree: the variables under a node, references, calls, closures. */
+import type { Body, Expression, Term, With } from '../syntax/ast.js';
+
+export interface VarOptions {
+  /** Do not enter comprehensions, `not`/`and`/`or` bodies, templates, nor the body of `every`. */
+  readonly skipClosures?: boolean;
+  /** Do not count the first term of references. */
+  readonly skipRefHead?: boolean;
+  /** Do not count the function of calls nor the root of `with` targets. */
+  readonly skipCallHead?: boolean;
+  readonly skipObjectKeys?: boolean;
+  readonly skipSets?: boolean;
+  /** Called on expressions before anything else: true means handled. */
+  readonly custom?: (expression: Expression, into: Set<string>) => boolean;
+}
+
+/** What OPA's safety checks count as the variables of an expression. */
+export const SAFETY_VARS: VarOptions = { skipClosures: true, skipCallHead: true };
+/** The variables unification can bind in a term. */
+export const BINDABLE_VARS: VarOptions = { skipRefHead: true, skipObjectKeys: true, skipClosures: true };
+
+export function termVars(term: Term, options: VarOptions, into: Set<string>): void {
+  switch (term.kind) {
+    case 'scalar':
+      return;
+    case 'var':
+      into.add(term.name);
+      return;
+    case 'ref':
+      for (let i = options.skipRefHead ? 1 : 0; i < term.terms.length; i++)
+        termVars(term.terms[i] as Term, options, into);
+      return;
+    case 'array':
+      for (const item of term.items) termVars(item, options, into);
+      return;
+    case 'set':
+      if (!options.skipSets) for (const item of term.items) termVars(item, options, into);
+      return;
+    case 'object':
+      for (const [key, value] of term.entries) {
+        if (!options.skipObjectKeys) termVars(key, options, into);
+        termVars(value, options, into);
+      }
+      return;
+    case 'call':
+      callVars(term.operator, term.args, options, into);
+      return;
+    case 'array-comprehension':
+    case 'set-comprehension':
+      if (options.skipClosures) return;
+      termVars(term.term, options, into);
+      bodyVars(term.body, options, into);
+      return;
+    case 'object-comprehension':
+      if (options.skipClosures) return;
+      termVars(term.key, options, into);
+      termVars(term.value, options, into);
+      bodyVars(term.body, options, into);
+      return;
+    case 'template':
+      if (options.skipClosures) return;
+      for (const part of term.parts) {
+        if ('negated' in part) expressionVars(part, options, into);
+        else termVars(part, options, into);
+      }
+      return;
+  }
+}
+
+function callVars(operator: Term, args: readonly Term[], options: VarOptions, into: Set<string>): void {
+  if (!options.skipCallHead) termVars(operator, options, into);
+  else if (operator.kind === 'ref') for (const term of operator.terms.slice(1)) termVars(term, options, into);
+  for (const arg of args) termVars(arg, options, into);
+}
+
+function withVars(modifier: With, options: VarOptions, into: Set<string>): void {
+  if (!options.skipCallHead) {
+    termVars(modifier.target, options, into);
+    termVars(modifier.value, options, into);
+    return;
+  }
+  const { target, value } = modifier;
+  if (target.kind === 'ref') for (const term of target.terms.slice(1)) termVars(term, options, into);
+  if (value.kind === 'ref') for (const term of value.terms.slice(1)) termVars(term, options, into);
+  else termVars(value, options, into);
+}
+
+export function expressionVars(expression: Expression, options: VarOptions, into: Set<string>): void {
+  const closed = options.skipClosures === true;
+  if (options.custom?.(expression, into) !== true) {
+    switch (expression.kind) {
+      case 'term':
+        termVars(expression.term, options, into);
+        break;
+      case 'call':
+        callVars(expression.operator, expression.args, options, into);
+        break;
+      case 'some':
+        for (const symbol of expression.symbols) termVars(symbol, options, into);
+        break;
+      case 'every':
+        termVars(expression.domain, options, into);
+        if (closed) return;
+        if (expression.key !== undefined) into.add(expression.key.name);
+        into.add(expression.value.name);
+        bodyVars(expression.body, options, into);
+        break;
+      case 'not':
+        if (!closed) bodyVars(expression.body, options, into);
+        break;
+      case 'and':
+      case 'or':
+        if (!closed) {
+          bodyVars(expression.left, options, into);
+          bodyVars(expression.right, options, into);
+        }
+        break;
+    }
+  }
+  for (const modifier of expression.with) withVars(modifier, options, into);
+}
+
+export function bodyVars(body: Body, options: VarOptions, into: Set<string>): void {
+  for (const expression of body) expressionVars(expression, options, into);
+}
+
+export function varsOf(node: Term | Expression | Body, options: VarOptions = {}): Set<string> {
+  const into = new Set<string>();
+  if (Array.isArray(node)) bodyVars(node as Body, options, into);
+  else if ('negated' in (node as object)) expressionVars(node as Expression, options, into);
+  else termVars(node as Term, options, into);
+  return into;
+}
+
+/** Calls `visit` on every term under the node, parents first; `false` keeps out of a term's children. */
+export interface Visitor {
+  readonly term?: (term: Term) => boolean | undefined;
+  readonly expression?: (expression: Expression) => boolean | undefined;
+}
+
+export function walkTerm(term: Term, visitor: Visitor): void {
+  if (visitor.term?.(term) === false) return;
+  switch (term.kind) {
+    case 'ref':
+      for (const part of term.terms) walkTerm(part, visitor);
+      return;
+    case 'array':
+    case 'set':
+      for (const item of term.items) walkTerm(item, visitor);
+      return;
+    case 'object':
+      for (const [key, value] of term.entries) {
+        walkTerm(key, visitor);
+        walkTerm(value, visitor);
+      }
+      return;
+    case 'call':
+      walkTerm(term.operator, visitor);
+      for (const arg of term.args) walkTerm(arg, visitor);
+      return;
+    case 'array-comprehension':
+    case 'set-comprehension':
+      walkTerm(term.term, visitor);
+      walkBody(term.body, visitor);
+      return;
+    case 'object-comprehension':
+      walkTerm(term.key, visitor);
+      walkTerm(term.value, visitor);
+      walkBody(term.body, visitor);
+      return;
+    case 'template':
+      for (const part of term.parts) {
+        if ('negated' in part) walkExpression(part, visitor);
+        else walkTerm(part, visitor);
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+export function walkExpression(expression: Expression, visitor: Visitor): void {
+  if (visitor.expression?.(expression) === false) return;
+  switch (expression.kind) {
+    case 'term':
+      walkTerm(expression.term, visitor);
+      break;
+    case 'call':
+      walkTerm(expression.operator, visitor);
+      for (const arg of expression.args) walkTerm(arg, visitor);
+      break;
+    case 'some':
+      for (const symbol of expression.symbols) walkTerm(symbol, visitor);
+      break;
+    case 'every':
+      walkTerm(expression.domain, visitor);
+      walkBody(expression.body, visitor);
+      break;
+    case 'not':
+      walkBody(expression.body, visitor);
+      break;
+    case 'and':
+    case 'or':
+      walkBody(expression.left, visitor);
+      walkBody(expression.right, visitor);
+      break;
+  }
+  for (const modifier of expression.with) {
+    walkTerm(modifier.target, visitor);
+    walkTerm(modifier.value, visitor);
+  }
+}
+
+export function walkBody(body: Body, visitor: Visitor): void {
+  for (const expression of body) walkExpression(expression, visitor);
+}
+
+/** How to rebuild a tree: each function is given a node and returns its replacement. */
+export interface Mapper {
+  /** Returning undefined means: rebuild from mapped children. */
+  readonly term: (term: Term) => Term | undefined;
+  readonly body?: (body: Body) => Body;
+}
+
+export function mapTerm(term: Term, mapper: Mapper): Term {
+  const replaced = mapper.term(term);
+  if (replaced !== undefined) return replaced;
+  const each = (child: Term): Term => mapTerm(child, mapper);
+  switch (term.kind) {
+    case 'ref':
+      return { ...term, terms: term.terms.map(each) };
+    case 'array':
+    case 'set':
+      return { ...term, items: term.items.map(each) };
+    case 'object':
+      return { ...term, entries: term.entries.map(([key, value]) => [each(key), each(value)] as const) };
+    case 'call':
+      return { ...term, operator: each(term.operator), args: term.args.map(each) };
+    case 'array-comprehension':
+    case 'set-comprehension':
+      return { ...term, term: each(term.term), body: mapBody(term.body, mapper) };
+    case 'object-comprehension':
+      return { ...term, key: each(term.key), value: each(term.value), body: mapBody(term.body, mapper) };
+    case 'template':
+      return {
+        ...term,
+        parts: term.parts.map((part) => ('negated' in part ? mapExpression(part, mapper) : each(part))),
+      };
+    default:
+      return term;
+  }
+}
+
+export function mapBody(body: Body, mapper: Mapper): Body {
+  if (mapper.body !== undefined) return mapper.body(body);
+  return body.map((expression) => mapExpression(expression, mapper));
+}
+
+export function mapExpression(expression: Expression, mapper: Mapper): Expression {
+  const each = (child: Term): Term => mapTerm(child, mapper);
+  const modifiers =
+    expression.with.length === 0
+      ? expression.with
+      : expression.with.map((modifier) => ({
+          ...modifier,
+          target: each(modifier.target),
+          value: each(modifier.value),
+        }));
+  switch (expression.kind) {
+    case 'term':
+      return { ...expression, term: each(expression.term), with: modifiers };
+    case 'call':
+      return { ...expression, operator: each(expression.operator), args: expression.args.map(each), with: modifiers };
+    case 'some':
+      return { ...expression, symbols: expression.symbols.map(each), with: modifiers };
+    case 'every':
+      return {
+        ...expression,
+        domain: each(expression.domain),
+        body: mapBody(expression.body, mapper),
+        with: modifiers,
+      };
+    case 'not':
+      return { ...expression, body: mapBody(expression.body, mapper), with: modifiers };
+    case 'and':
+    case 'or':
+      return {
+        ...expression,
+        left: mapBody(expression.left, mapper),
+        right: mapBody(expression.right, mapper),
+        with: modifiers,
+      };
+  }
+}
+
+/** Whether evaluating the term means more than reading variables and building collections. */
+export function requiresEvaluation(term: Term): boolean {
+  let found = false;
+  walkTerm(term, {
+    term: (child) => {
+      if (
+        child.kind === 'ref' ||
+        child.kind === 'call' ||
+        child.kind === 'template' ||
+        child.kind.endsWith('comprehension')
+      ) {
+        found = true;
+      }
+      return !found;
+    },
+  });
+  return found;
+}

@@ -1,0 +1,77 @@
+/** What a back end is: code for the rule sets of an engine, and code for queries against it. */
+import type { QueryPlan } from '../compile/plan.js';
+import type { Value } from '../values/index.js';
+import { ClosureCompiler, compileLookupsFrom, compileWithClosures, type Frame } from './closures.js';
+import type { Engine } from './engine.js';
+import type { World } from './world.js';
+
+/** A compiled query. */
+export interface QueryCode {
+  /** The first binding of the first answer. */
+  first(world: World): Value | undefined;
+  /** Every answer: the values of the bindings in order. */
+  each(world: World, visit: (values: readonly Value[]) => void): void;
+}
+
+export interface BackEnd {
+  readonly name: 'generated' | 'closures';
+  query(plan: QueryPlan): QueryCode;
+}
+
+export function closureBackEnd(engine: Engine): BackEnd {
+  compileWithClosures(engine);
+  return { name: 'closures', query: (plan) => closureQuery(engine, plan) };
+}
+
+/** One document asked for directly needs no frame. */
+export function directQuery(engine: Engine, plan: QueryPlan): QueryCode | undefined {
+  const [only] = plan.steps;
+  if (plan.steps.length !== 1 || only?.step !== 'let') return undefined;
+  const { value } = only;
+  let first: (world: World) => Value | undefined;
+  if (value.op === 'rule') first = (world) => engine.rule(world, value.set);
+  else if (value.op === 'extent') first = (world) => engine.extent(world, value.extent);
+  else if (value.op === 'base') first = (world) => engine.base(world, value.path);
+  else return undefined;
+  return {
+    first,
+    each: (world, visit) => {
+      const found = first(world);
+      if (found !== undefined) visit([found]);
+    },
+  };
+}
+
+function closureQuery(engine: Engine, plan: QueryPlan): QueryCode {
+  compileLookupsFrom(engine);
+  const direct = directQuery(engine, plan);
+  if (direct !== undefined && plan.bindings.length === 1) return direct;
+  const compiler = new ClosureCompiler(engine);
+  const result = plan.slots + plan.worlds;
+  const reads = plan.bindings.map((binding) => compiler.atom(binding.value));
+  const run = compiler.body(plan.steps, plan.slots, (frame) => {
+    const visit = frame[result] as (values: readonly Value[]) => boolean;
+    return visit(reads.map((read) => read(frame) as Value));
+  });
+  const start = (world: World, visit: (values: readonly Value[]) => boolean): void => {
+    const frame: Frame = new Array(plan.slots + plan.worlds + 1);
+    frame[plan.slots] = world;
+    frame[result] = visit;
+    run(frame);
+  };
+  return {
+    first: (world) => {
+      let found: Value | undefined;
+      start(world, (values) => {
+        found = values[0];
+        return true;
+      });
+      return found;
+    },
+    each: (world, visit) =>
+      start(world, (values) => {
+        visit(values);
+        return false;
+      }),
+  };
+}

@@ -1,0 +1,548 @@
+/**
+ * The back end for places that forbid code generation: every step becomes a closure holding its
+ * successor. A frame is an array: locals first, then the worlds, then the clause's result.
+ */
+import type { Atom, Clause, Op, Plan, RuleSet, Step } from '../compile/plan.js';
+import {
+  equal,
+  get,
+  isArray,
+  isObject,
+  isSet,
+  keyOf,
+  ObjectBuilder,
+  SetBuilder,
+  size,
+  type Value,
+} from '../values/index.js';
+import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
+import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
+import type { World } from './world.js';
+
+/** Slots hold values, worlds and collectors; the plan says which, so reads are casts. */
+export type Frame = unknown[];
+type Read = (frame: Frame) => Value | undefined;
+/** Runs the rest of a body; true means that nothing more is wanted. */
+export type Run = (frame: Frame) => boolean;
+/** A step that neither loops nor branches: false fails. */
+type Simple = (frame: Frame) => boolean;
+
+export class ClosureCompiler {
+  private readonly engine: Engine;
+  private base = 0;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** The code of a body: `done` is called at its end, each time it gets there. */
+  body(steps: readonly Step[], slots: number, done: Run): Run {
+    this.base = slots;
+    return this.steps(steps, 0, done);
+  }
+
+  private world(number: number): (frame: Frame) => World {
+    const slot = this.base + number;
+    return (frame) => frame[slot] as World;
+  }
+
+  atom(atom: Atom): Read {
+    if (atom.op === 'const') {
+      const { value } = atom;
+      return () => value;
+    }
+    const { slot } = atom;
+    return (frame) => frame[slot] as Value;
+  }
+
+  private steps(steps: readonly Step[], from: number, done: Run): Run {
+    const simple: Simple[] = [];
+    let index = from;
+    for (; index < steps.length; index++) {
+      const made = this.simple(steps[index] as Step);
+      if (made === undefined) break;
+      simple.push(made);
+    }
+    const step = steps[index];
+    const next = step === undefined ? done : this.branching(step, this.steps(steps, index + 1, done));
+    return sequence(simple, next);
+  }
+
+  private simple(step: Step): Simple | undefined {
+    switch (step.step) {
+      case 'let': {
+        const { slot } = step;
+        const read = this.op(step.value);
+        return (frame) => {
+          const value = read(frame);
+          if (value === undefined) return false;
+          frame[slot] = value;
+          return true;
+        };
+      }
+      case 'test': {
+        const read = this.op(step.value);
+        return (frame) => {
+          const value = read(frame);
+          return value !== undefined && value !== false;
+        };
+      }
+      case 'equal': {
+        const [left, right] = [this.op(step.left), this.op(step.right)];
+        return (frame) => {
+          const a = left(frame);
+          if (a === undefined) return false;
+          const b = right(frame);
+          return b !== undefined && (a === b || equal(a, b));
+        };
+      }
+      case 'array-shape': {
+        const read = this.op(step.value);
+        return (frame) => {
+          const value = read(frame);
+          return isArray(value) && value.length === step.size;
+        };
+      }
+      case 'object-shape': {
+        const read = this.op(step.value);
+        return (frame) => {
+          const value = read(frame);
+          return isObject(value) && size(value) === step.size;
+        };
+      }
+      case 'not-key': {
+        const read = this.op(step.value);
+        const keys = new Set(step.keys.map(keyOf));
+        return (frame) => {
+          const value = read(frame);
+          return value !== undefined && !keys.has(keyOf(value));
+        };
+      }
+      case 'not': {
+        const exists = this.exists(step.steps);
+        return (frame) => !exists(frame);
+      }
+      case 'some': {
+        const branches = step.branches.map((branch) => this.exists(branch));
+        return (frame) => branches.some((branch) => branch(frame));
+      }
+      case 'every':
+        return this.every(step);
+      case 'with': {
+        const slot = this.base + step.world;
+        const outer = this.world(step.outer);
+        const { engine } = this;
+        return (frame) => {
+          frame[slot] = engine.modify(outer(frame), step.modifiers, (atom) =>
+            atom.op === 'const' ? atom.value : (frame[atom.slot] as Value),
+          );
+          return true;
+        };
+      }
+      case 'fail':
+        return () => false;
+      default:
+        return undefined;
+    }
+  }
+
+  private exists(steps: readonly Step[]): Simple {
+    return this.steps(steps, 0, () => true);
+  }
+
+  private every(step: Step & { step: 'every' }): Simple {
+    const from = this.op(step.from);
+    const exists = this.exists(step.steps);
+    const world = this.world(0);
+    const { key, value } = step;
+    return (frame) => {
+      const domain = from(frame);
+      if (!(isArray(domain) || isSet(domain) || isObject(domain))) return false;
+      const { session } = world(frame);
+      return !iterateUntil(domain, (k, v) => {
+        if (--session.left < 0) session.exhausted();
+        if (key >= 0) frame[key] = k;
+        frame[value] = v;
+        return !exists(frame);
+      });
+    };
+  }
+
+  private branching(step: Step, next: Run): Run {
+    const world = this.world(0);
+    switch (step.step) {
+      case 'iterate': {
+        const from = this.op(step.from);
+        const { key, value } = step;
+        return (frame) => {
+          const of = from(frame);
+          if (of === undefined) return false;
+          const { session } = world(frame);
+          if (key < 0 && isArray(of)) {
+            for (let i = 0; i < of.length; i++) {
+              if (--session.left < 0) session.exhausted();
+              frame[value] = of[i];
+              if (next(frame)) return true;
+            }
+            return false;
+          }
+          return iterateUntil(of, (k, v) => {
+            if (--session.left < 0) session.exhausted();
+            if (key >= 0) frame[key] = k;
+            frame[value] = v;
+            return next(frame);
+          });
+        };
+      }
+      case 'relation': {
+        const from = this.op(step.from);
+        const { value } = step;
+        return (frame) => {
+          const answers = from(frame);
+          const { session } = world(frame);
+          return iterateUntil(answers, (_, answer) => {
+            if (--session.left < 0) session.exhausted();
+            frame[value] = answer;
+            return next(frame);
+          });
+        };
+      }
+      case 'choice': {
+        const branches = step.branches.map((branch) => this.steps(branch, 0, next));
+        return (frame) => branches.some((branch) => branch(frame));
+      }
+      default:
+        throw new Error(`unexpected step ${step.step}`);
+    }
+  }
+
+  private op(op: Op): Read {
+    const { engine } = this;
+    switch (op.op) {
+      case 'const':
+      case 'local':
+        return this.atom(op);
+      case 'input': {
+        const slot = this.base + op.world;
+        return (frame) => (frame[slot] as World).input;
+      }
+      case 'base': {
+        const slot = this.base + op.world;
+        const { path } = op;
+        return (frame) => engine.base(frame[slot] as World, path);
+      }
+      case 'rule': {
+        const slot = this.base + op.world;
+        const { set } = op;
+        return (frame) => engine.rule(frame[slot] as World, set);
+      }
+      case 'extent': {
+        const slot = this.base + op.world;
+        const { extent } = op;
+        return (frame) => engine.extent(frame[slot] as World, extent);
+      }
+      case 'lookup': {
+        const slot = this.base + op.world;
+        const keys = this.list(op.keys);
+        return (frame) => engine.lookup(frame[slot] as World, op.lookup, keys(frame));
+      }
+      case 'get':
+        return this.get(op);
+      case 'builtin': {
+        const slot = this.base + op.world;
+        const args = this.list(op.args);
+        return (frame) => engine.builtin(frame[slot] as World, op.builtin, args(frame), op.at);
+      }
+      case 'call': {
+        const slot = this.base + op.world;
+        const args = this.list(op.args);
+        return (frame) => engine.call(frame[slot] as World, op.set, args(frame), op.at);
+      }
+      case 'compare':
+        return this.compare(op);
+      case 'member': {
+        const [value, of] = [this.atom(op.value), this.atom(op.of)];
+        if (op.key === undefined) return (frame) => isMember(value(frame) as Value, of(frame) as Value);
+        const key = this.atom(op.key);
+        return (frame) => isMemberAt(key(frame) as Value, value(frame) as Value, of(frame) as Value);
+      }
+      case 'array':
+        return this.list(op.items);
+      case 'set': {
+        const items = op.items.map((item) => this.atom(item));
+        return (frame) => {
+          const builder = new SetBuilder();
+          for (const item of items) builder.add(item(frame) as Value);
+          return builder.build();
+        };
+      }
+      case 'object': {
+        const entries = op.entries.map(([key, value]) => [this.atom(key), this.atom(value)] as const);
+        return (frame) => {
+          const builder = new ObjectBuilder();
+          for (const [key, value] of entries) putUnique(builder, key(frame) as Value, value(frame) as Value, op.at);
+          return builder.build();
+        };
+      }
+      case 'comprehension':
+        return this.comprehension(op);
+      case 'object-comprehension':
+        return this.objectComprehension(op);
+    }
+  }
+
+  private compare(op: Op & { op: 'compare' }): Read {
+    const slot = this.base + op.world;
+    const [left, right] = [this.atom(op.left), this.atom(op.right)];
+    const { engine } = this;
+    return (frame) => {
+      const world = frame[slot] as World;
+      const [a, b] = [left(frame) as Value, right(frame) as Value];
+      return world.mocks === undefined ? compareBy(op.by, a, b) : engine.compare(world, op.by, a, b, op.at);
+    };
+  }
+
+  private list(atoms: readonly Atom[]): (frame: Frame) => Value[] {
+    const reads = atoms.map((atom) => this.atom(atom));
+    const [first, second] = reads;
+    if (first !== undefined && reads.length === 1) return (frame) => [first(frame) as Value];
+    if (first !== undefined && second !== undefined && reads.length === 2) {
+      return (frame) => [first(frame) as Value, second(frame) as Value];
+    }
+    return (frame) => {
+      const result: Value[] = [];
+      for (const read of reads) result.push(read(frame) as Value);
+      return result;
+    };
+  }
+
+  private get(op: Op & { op: 'get' }): Read {
+    const from = this.op(op.from);
+    if (op.key.op === 'const' && typeof op.key.value === 'string') {
+      const name = op.key.value;
+      return (frame) => {
+        const value = from(frame);
+        return value === undefined ? undefined : get(value, name);
+      };
+    }
+    const key = this.atom(op.key);
+    return (frame) => {
+      const value = from(frame);
+      return value === undefined ? undefined : get(value, key(frame) as Value);
+    };
+  }
+
+  private comprehension(op: Op & { op: 'comprehension' }): Read {
+    const item = this.atom(op.item);
+    const world = this.world(0);
+    // Comprehensions do not nest in themselves, so their collector can live in the closure's frame.
+    const collectors: (Value[] | SetBuilder)[] = [];
+    if (op.of === 'array') {
+      const run = this.steps(op.steps, 0, (frame) => {
+        world(frame).session.grow();
+        (collectors.at(-1) as Value[]).push(item(frame) as Value);
+        return false;
+      });
+      return (frame) => {
+        const result: Value[] = [];
+        return collect(collectors, result, () => run(frame), result);
+      };
+    }
+    const run = this.steps(op.steps, 0, (frame) => {
+      if ((collectors.at(-1) as SetBuilder).add(item(frame) as Value)) world(frame).session.grow();
+      return false;
+    });
+    return (frame) => {
+      const builder = new SetBuilder();
+      collect(collectors, builder, () => run(frame), undefined);
+      return builder.build();
+    };
+  }
+
+  private objectComprehension(op: Op & { op: 'object-comprehension' }): Read {
+    const [key, value] = [this.atom(op.key), this.atom(op.value)];
+    const world = this.world(0);
+    const builders: ObjectBuilder[] = [];
+    const run = this.steps(op.steps, 0, (frame) => {
+      world(frame).session.grow();
+      putUnique(builders.at(-1) as ObjectBuilder, key(frame) as Value, value(frame) as Value, op.at);
+      return false;
+    });
+    return (frame) => {
+      const builder = new ObjectBuilder();
+      collect(builders, builder, () => run(frame), undefined);
+      return builder.build();
+    };
+  }
+}
+
+function collect<T, R>(stack: T[], collector: T, run: () => void, result: R): R {
+  stack.push(collector);
+  try {
+    run();
+  } finally {
+    stack.pop();
+  }
+  return result;
+}
+
+function sequence(simple: readonly Simple[], next: Run): Run {
+  const [a, b, c] = simple;
+  if (a === undefined) return next;
+  if (b === undefined) return (frame) => a(frame) && next(frame);
+  if (c === undefined) return (frame) => a(frame) && b(frame) && next(frame);
+  if (simple.length === 3) return (frame) => a(frame) && b(frame) && c(frame) && next(frame);
+  return (frame) => {
+    for (let i = 0; i < simple.length; i++) if (!(simple[i] as Simple)(frame)) return false;
+    return next(frame);
+  };
+}
+
+/** A clause ready to run: finds its value given arguments and the value found before it. */
+type ClauseRunner = (world: World, args: readonly Value[], previous: Value | undefined) => Value | undefined;
+
+export function newFrame(clause: { slots: number; worlds: number }, world: World, args: readonly Value[]): Frame {
+  const frame: Frame = new Array(clause.slots + clause.worlds + 1);
+  for (let i = 0; i < args.length; i++) frame[i] = args[i];
+  frame[clause.slots] = world;
+  return frame;
+}
+
+function clauseRunner(engine: Engine, set: RuleSet, clause: Clause): ClauseRunner {
+  const compiler = new ClosureCompiler(engine);
+  const result = clause.slots + clause.worlds;
+  const value = compiler.atom(clause.value);
+  const isFunction = set.kind === 'function';
+  const stopsEarly = clause.value.op === 'const';
+  const run = compiler.body(clause.steps, clause.slots, (frame) => {
+    const found = value(frame) as Value;
+    const before = frame[result] as { value: Value | undefined; found: boolean };
+    if (before.value !== undefined && !equal(before.value, found))
+      throw conflict(set.name, isFunction, clause.location);
+    before.value = found;
+    before.found = true;
+    return stopsEarly;
+  });
+  return (world, args, previous) => {
+    const frame = newFrame(clause, world, args);
+    const outcome: { value: Value | undefined; found: boolean } = { value: previous, found: false };
+    frame[result] = outcome;
+    run(frame);
+    return outcome.found ? outcome.value : undefined;
+  };
+}
+
+function orderedRunner(engine: Engine, set: RuleSet, clause: Clause): ClauseRunner {
+  const runners = [clause, ...clause.otherwise].map((branch) => clauseRunner(engine, set, branch));
+  const [only] = runners;
+  if (only !== undefined && runners.length === 1) return only;
+  return (world, args, previous) => {
+    for (const runner of runners) {
+      const value = runner(world, args, previous);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  };
+}
+
+function completeSet(engine: Engine, set: RuleSet): CompiledSet {
+  const runners = set.clauses.map((clause) => orderedRunner(engine, set, clause));
+  const fallback = set.fallback === undefined ? undefined : clauseRunner(engine, set, set.fallback);
+  const call = (world: World, args: readonly Value[]): Value | undefined => {
+    let found: Value | undefined;
+    for (const runner of runners) {
+      const value = runner(world, args, found);
+      if (value === undefined) continue;
+      found = value;
+      if (set.isUniform) break;
+    }
+    return found === undefined && fallback !== undefined ? fallback(world, args, undefined) : found;
+  };
+  return { call, value: (world) => (set.kind === 'function' ? undefined : call(world, [])) };
+}
+
+type Collector = (world: World, keys: readonly Value[], into: SetBuilder | PartialObject) => void;
+
+function partialRunner(engine: Engine, set: RuleSet, clause: Clause): Collector {
+  const compiler = new ClosureCompiler(engine);
+  const result = clause.slots + clause.worlds;
+  const value = compiler.atom(clause.value);
+  const keys = clause.keys.map((key) => compiler.atom(key));
+  const worldSlot = clause.slots;
+  const done: Run =
+    set.kind === 'set'
+      ? (frame) => {
+          if ((frame[result] as SetBuilder).add(value(frame) as Value)) (frame[worldSlot] as World).session.grow();
+          return false;
+        }
+      : (frame) => {
+          (frame[worldSlot] as World).session.grow();
+          const path = keys.map((key) => key(frame) as Value);
+          const into = frame[result] as PartialObject;
+          if (set.leafIsSet) into.add(path, value(frame) as Value, clause.location);
+          else into.put(path, value(frame) as Value, clause.location);
+          return false;
+        };
+  const run = compiler.body(clause.steps, clause.slots, done);
+  return (world, args, into) => {
+    const frame = newFrame(clause, world, args);
+    frame[result] = into;
+    run(frame);
+  };
+}
+
+function partialSet(engine: Engine, set: RuleSet): CompiledSet {
+  const runners = set.clauses.map((clause) => partialRunner(engine, set, clause));
+  return {
+    value: (world) => {
+      const into = set.kind === 'set' ? new SetBuilder() : new PartialObject();
+      for (const runner of runners) runner(world, [], into);
+      return into.build();
+    },
+    call: () => undefined,
+  };
+}
+
+function existsRunner(engine: Engine, clause: Clause): (world: World, keys: readonly Value[]) => boolean {
+  const run = new ClosureCompiler(engine).body(clause.steps, clause.slots, () => true);
+  return (world, keys) => run(newFrame(clause, world, keys));
+}
+
+function compiledLookup(engine: Engine, plan: Plan, index: number): CompiledLookup {
+  const lookup = plan.lookups[index] as Plan['lookups'][number];
+  const set = plan.sets[lookup.set] as RuleSet;
+  if (set.kind === 'set') {
+    const runners = lookup.clauses.map((clause) => existsRunner(engine, clause));
+    return {
+      find: (world, keys) => (runners.some((runner) => runner(world, keys)) ? keys[0] : undefined),
+    };
+  }
+  const runners = lookup.clauses.map((clause) => partialRunner(engine, set, clause));
+  return {
+    find: (world, keys) => {
+      const into = new PartialObject();
+      for (const runner of runners) runner(world, keys, into);
+      let value: Value | undefined = into.build();
+      for (const key of keys) value = value === undefined ? undefined : get(value, key);
+      return value;
+    },
+  };
+}
+
+/** Fills the engine with closures for every rule set and lookup of its plan. */
+export function compileWithClosures(engine: Engine): void {
+  const { plan } = engine;
+  for (const set of plan.sets) {
+    const isPartial = set.kind === 'set' || set.kind === 'object';
+    engine.sets[set.index] = isPartial ? partialSet(engine, set) : completeSet(engine, set);
+  }
+  compileLookupsFrom(engine);
+}
+
+/** Compiles the lookups that have none yet: queries ask for new ones. */
+export function compileLookupsFrom(engine: Engine): void {
+  const { plan } = engine;
+  for (let index = engine.lookups.length; index < plan.lookups.length; index++) {
+    engine.lookups[index] = compiledLookup(engine, plan, index);
+  }
+}

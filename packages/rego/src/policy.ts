@@ -1,0 +1,233 @@
+/**
+ * The public face of the engine: `compile` turns modules into a policy, a policy answers paths and
+ * queries. A policy is immutable except for `setData`, which swaps the whole base document between
+ * two evaluations; evaluations are synchronous, so none ever sees half a change.
+ */
+import { type Builtin, builtins, type ContextOptions, createContext } from './builtins/index.js';
+import type { Op, QueryPlan } from './compile/plan.js';
+import { type CompiledModules, compileModules, compilePath, compileQuery } from './compile/stages.js';
+import { type RegoError, RegoErrors } from './errors.js';
+import { type BackEnd, closureBackEnd, type QueryCode } from './evaluate/back-end.js';
+import { Engine } from './evaluate/engine.js';
+import { type Limits, replaceAt, Session, Snapshot, World } from './evaluate/world.js';
+import type { Module, RegoVersion } from './syntax/ast.js';
+import { parseModuleSource, parseQuery } from './syntax/parser.js';
+import type { Value } from './values/index.js';
+
+/** A module to compile. `auto` reads it as v1 and, when it only parses so, as v0. */
+export interface ModuleSource {
+  readonly name: string;
+  readonly text: string;
+  readonly version?: RegoVersion | 'auto';
+}
+
+export type BackendName = 'auto' | 'generated' | 'closures';
+
+export interface CompileOptions {
+  readonly modules: readonly ModuleSource[];
+  /** The base document; an object. */
+  readonly data?: Value;
+  readonly capabilities?: {
+    /** The only built-ins modules may call; by default all but those that reach the world outside. */
+    readonly allowedBuiltins?: readonly string[];
+  };
+  /** OPA's strict mode: unused variables and imports are errors. */
+  readonly strict?: boolean;
+  readonly backend?: BackendName;
+  readonly limits?: Limits;
+  /** Keeps calls of `print`; their lines go to the evaluation's `context.print`. */
+  readonly prints?: boolean;
+}
+
+export interface EvaluateOptions {
+  readonly limits?: Limits;
+  /** Errors of built-ins end the evaluation instead of making the call undefined. */
+  readonly strictBuiltinErrors?: boolean;
+  /** Clock, seed, environment, HTTP and the like for built-ins. */
+  readonly context?: ContextOptions;
+}
+
+export type Bindings = Readonly<Record<string, Value>>;
+
+/** Built-ins that reach outside of the engine: off unless asked for. */
+export const WORLDLY_BUILTINS: readonly string[] = ['http.send', 'net.lookup_ip_addr', 'opa.runtime'];
+
+const NO_OPTIONS: EvaluateOptions = {};
+const NO_LIMITS: Limits = {};
+
+export class Policy {
+  /** The modules as parsed. */
+  readonly modules: readonly Module[];
+  readonly warnings: readonly RegoError[];
+  /** The back end in use. */
+  readonly backend: 'generated' | 'closures';
+  private readonly compiled: CompiledModules;
+  private readonly engine: Engine;
+  private readonly code: BackEnd;
+  private readonly limits: Limits;
+  private readonly paths = new Map<string, QueryCode>();
+  private readonly queries = new Map<string, { plan: QueryPlan; code: QueryCode }>();
+  private snapshot: Snapshot;
+  private idle: World | undefined;
+
+  constructor(compiled: CompiledModules, engine: Engine, code: BackEnd, data: Value, limits: Limits) {
+    this.compiled = compiled;
+    this.engine = engine;
+    this.code = code;
+    this.limits = limits;
+    this.modules = compiled.context.modules.map((module) => module.source);
+    this.warnings = compiled.warnings;
+    this.backend = code.name;
+    this.snapshot = new Snapshot(data, engine.plan.basePaths);
+  }
+
+  get data(): Value {
+    return this.snapshot.data;
+  }
+
+  /** The same policy over other data; nothing is compiled again. */
+  withData(data: Value): Policy {
+    return new Policy(this.compiled, this.engine, this.code, data, this.limits);
+  }
+
+  /** Replaces the document at a path (`a.b` or `a/b`, empty for all) for later evaluations. */
+  setData(path: string | readonly string[], value: Value): void {
+    const keys = typeof path === 'string' ? splitPath(path) : path;
+    this.snapshot = new Snapshot(replaceAt(this.snapshot.data, keys, value), this.engine.plan.basePaths);
+  }
+
+  /** The value of a document, undefined when undefined. Errors: `RegoEvaluationError`. */
+  evaluate(path: string, input?: Value, options: EvaluateOptions = NO_OPTIONS): Value | undefined {
+    return this.runPath(this.pathCode(path), input, options);
+  }
+
+  /** Resolves a path once, to be evaluated many times. */
+  prepare(path: string, options: EvaluateOptions = NO_OPTIONS): (input?: Value) => Value | undefined {
+    const code = this.pathCode(path);
+    return (input) => this.runPath(code, input, options);
+  }
+
+  /** Every way to satisfy a query: the bindings of its variables. */
+  query(text: string, input?: Value, options: EvaluateOptions = NO_OPTIONS): readonly Bindings[] {
+    const { plan, code } = this.queryCode(text, 'v1');
+    const world = this.begin(input, options);
+    const results: Bindings[] = [];
+    try {
+      code.each(world, (values) => {
+        const row: Record<string, Value> = {};
+        for (const [index, { name }] of plan.bindings.entries()) row[name] = values[index] as Value;
+        results.push(row);
+      });
+    } finally {
+      this.end(world);
+    }
+    return results;
+  }
+
+  private pathCode(path: string): QueryCode {
+    const known = this.paths.get(path);
+    if (known !== undefined) return known;
+    const code = this.code.query(compilePath(this.compiled, splitPath(path)));
+    this.paths.set(path, code);
+    return code;
+  }
+
+  private queryCode(text: string, version: RegoVersion): { plan: QueryPlan; code: QueryCode } {
+    const known = this.queries.get(text);
+    if (known !== undefined) return known;
+    const plan = compileQuery(this.compiled, parseQuery(text, { version }));
+    const made = { plan, code: this.code.query(plan) };
+    if (this.queries.size < 1000) this.queries.set(text, made);
+    return made;
+  }
+
+  private runPath(code: QueryCode, input: Value | undefined, options: EvaluateOptions): Value | undefined {
+    const world = this.begin(input, options);
+    try {
+      return code.first(world);
+    } finally {
+      this.end(world);
+    }
+  }
+
+  private begin(input: Value | undefined, options: EvaluateOptions): World {
+    let world = this.idle;
+    if (world === undefined) {
+      const { plan } = this.engine;
+      const session = new Session(() => createContext());
+      world = new World(session, this.snapshot, plan.sets.length, plan.extents.length, plan.lookups.length);
+    } else this.idle = undefined;
+    world.generation += 1;
+    world.input = input;
+    world.snapshot = this.snapshot;
+    const { session } = world;
+    session.start(options.limits ?? this.limits, options.strictBuiltinErrors === true);
+    session.makeContext = () => createContext({ charge: (steps) => session.charge(steps), ...options.context });
+    return world;
+  }
+
+  private end(world: World): void {
+    world.input = undefined;
+    this.idle = world;
+  }
+}
+
+/** `data.a.b`, `a.b`, `a/b` or `/a/b` to its steps; `["x"]` may quote a step. */
+export function splitPath(path: string): readonly string[] {
+  if (path.includes('/')) return path.split('/').filter((part) => part !== '');
+  const parts: string[] = [];
+  for (const match of path.matchAll(/\["((?:[^"\\]|\\.)*)"\]|([^.[\]]+)/g)) {
+    parts.push(match[1] === undefined ? (match[2] ?? '') : (JSON.parse(`"${match[1]}"`) as string));
+  }
+  return parts[0] === 'data' ? parts.slice(1) : parts;
+}
+
+function parseAuto(name: string, text: string, version: RegoVersion | 'auto'): Module {
+  if (version !== 'auto') return parseModuleSource(name, text, { version });
+  try {
+    return parseModuleSource(name, text, { version: 'v1' });
+  } catch (error) {
+    try {
+      return parseModuleSource(name, text, { version: 'v0' });
+    } catch {
+      throw error;
+    }
+  }
+}
+
+function parseAll(sources: readonly ModuleSource[]): readonly Module[] {
+  const modules: Module[] = [];
+  const errors: RegoError[] = [];
+  for (const { name, text, version } of sources) {
+    try {
+      modules.push(parseAuto(name, text, version ?? 'v1'));
+    } catch (error) {
+      if (!(error instanceof RegoErrors)) throw error;
+      errors.push(...error.errors);
+    }
+  }
+  if (errors.length > 0) throw new RegoErrors(errors);
+  return modules;
+}
+
+function allows(names: readonly string[] | undefined): (builtin: Builtin) => boolean {
+  if (names === undefined) return (builtin) => !WORLDLY_BUILTINS.includes(builtin.name);
+  const set = new Set(names);
+  return (builtin) => set.has(builtin.name);
+}
+
+/** Compiles modules into a policy. Errors: `RegoErrors`. */
+export function compile(options: CompileOptions): Policy {
+  const compiled = compileModules({
+    modules: parseAll(options.modules),
+    strict: options.strict === true,
+    prints: options.prints === true,
+    builtins,
+    isAllowed: allows(options.capabilities?.allowedBuiltins),
+  });
+  const engine = new Engine(compiled.plan, builtins);
+  const code = closureBackEnd(engine);
+  return new Policy(compiled, engine, code, options.data ?? {}, options.limits ?? NO_LIMITS);
+}
+
+export type { Op };
