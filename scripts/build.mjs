@@ -30,7 +30,9 @@ export async function build() {
     legalComments: 'none',
     logLevel: 'warning',
     // Some bundled CommonJS packages call require(); ES modules have none of their own.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
   });
   copyFileSync(join(root, 'apps/server/src/adapters/embedded/sqlite-worker.mjs'), join(dist, 'sqlite-worker.mjs'));
 }

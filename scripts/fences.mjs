@@ -17,14 +17,23 @@ const { output } = await cruise(
     tsPreCompilationDeps: true,
     outputType: 'json',
   },
-  { exportsFields: ['exports'], conditionNames: ['bailiwick:source', 'import', 'node', 'types', 'default'], mainFields: ['module', 'main'] },
+  {
+    exportsFields: ['exports'],
+    conditionNames: ['bailiwick:source', 'import', 'node', 'types', 'default'],
+    mainFields: ['module', 'main'],
+  },
   { tsConfig: extractTSConfig(join(root, 'tsconfig.json')) },
 );
 const report = typeof output === 'string' ? JSON.parse(output) : output;
 const own = report.modules.filter((module) => /^(packages|apps)\/.*\.ts$/.test(module.source));
-const resolved = own.reduce((sum, module) => sum + module.dependencies.filter((d) => d.resolved.endsWith('.ts')).length, 0);
+const resolved = own.reduce(
+  (sum, module) => sum + module.dependencies.filter((d) => d.resolved.endsWith('.ts')).length,
+  0,
+);
 for (const violation of report.summary.violations) {
-  console.log(`${violation.rule.name}: ${violation.from} → ${violation.to}${violation.cycle ? ` (${violation.cycle.map((c) => c.name ?? c).join(' → ')})` : ''}`);
+  console.log(
+    `${violation.rule.name}: ${violation.from} → ${violation.to}${violation.cycle ? ` (${violation.cycle.map((c) => c.name ?? c).join(' → ')})` : ''}`,
+  );
 }
 console.log(`${own.length} modules, ${resolved} imports between them, ${report.summary.violations.length} violations`);
 // A cruise that read nothing passes everything: that is a failure of the fence.

@@ -13,12 +13,17 @@ const cache = join(root, '.cache');
 
 /** Installs the dependencies when the lock file is not the one last installed from. */
 export function ensureInstalled() {
-  const lockHash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lockHash = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const stamp = join(root, 'node_modules', '.bailiwick-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lockHash) return;
   process.stderr.write('Installing dependencies (first time: one or two minutes) …\n');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const result = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] });
+  const result = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
   if (result.status !== 0) {
     process.stderr.write('`npm ci` failed; its messages are above.\n');
     process.exit(result.status ?? 1);
@@ -30,7 +35,8 @@ export function ensureInstalled() {
 export async function ensureBuilt() {
   const stamp = join(cache, 'build-stamp');
   const now = sourceStamp();
-  if (existsSync(stamp) && existsSync(join(root, 'dist', 'bailiwick.mjs')) && readFileSync(stamp, 'utf8') === now) return;
+  if (existsSync(stamp) && existsSync(join(root, 'dist', 'bailiwick.mjs')) && readFileSync(stamp, 'utf8') === now)
+    return;
   process.stderr.write('Building …\n');
   const { build } = await import('./build.mjs');
   await build();

@@ -1,2 +1,6 @@
+export * from './audit.js';
 export { BailiwickError, type ErrorDetails, type ErrorKind, errorKinds, isBailiwickError } from './errors.js';
+export * from './identity.js';
 export type { Json } from './json.js';
+export * from './policies.js';
+export * from './problem.js';

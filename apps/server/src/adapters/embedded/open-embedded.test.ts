@@ -119,6 +119,12 @@ describe('a disk that is full', () => {
 });
 
 describe('group commit', () => {
+  it('waits for the disk: write-ahead log with full synchronisation', async () => {
+    const { database } = await open();
+    expect((await sql`PRAGMA synchronous`.execute(database)).rows).toEqual([{ synchronous: 2 }]);
+    expect((await sql`PRAGMA journal_mode`.execute(database)).rows).toEqual([{ journal_mode: 'wal' }]);
+  });
+
   it('does not let one failing statement fail those that share its commit', async () => {
     const { database, keyValueStore } = await open();
     const db = database.withTables<{ t: { id: number } }>();

@@ -1,0 +1,75 @@
+/** The control plane's application with all its routes: what the `control` and `decide` roles serve behind the gateway. */
+import type { FastifyInstance } from 'fastify';
+import { auditRoutes } from './audit/audit-routes.js';
+import { decisionRoutes } from './decisions/decision-routes.js';
+import { createApplication } from './http/application.js';
+import { docsRoutes, documentRoutes } from './http/docs-routes.js';
+import { TokenBucket } from './http/token-bucket.js';
+import { identityRoutes } from './identity/identity-routes.js';
+import { oidcIssuer } from './identity/oidc-issuer.js';
+import { opaRoutes } from './opa/opa-routes.js';
+import type { Platform } from './platform.js';
+import { approvalRoutes } from './policies/approval-routes.js';
+import { policyRoutes } from './policies/policy-routes.js';
+import type { Settings } from './settings.js';
+import type { Logger } from './telemetry/logger.js';
+
+const settleMs = 1_000;
+
+export async function createControl(
+  platform: Platform,
+  settings: Settings,
+  logger: Logger,
+  publicUrl: string,
+): Promise<FastifyInstance> {
+  const app = createApplication(applicationParts(platform, settings, logger));
+  await documentRoutes(app);
+  app.after(async () => {
+    if (settings.roles.includes('control')) {
+      policyRoutes(app, platform);
+      approvalRoutes(app, platform.approvals);
+      decisionRoutes(app, platform.decisionLog, platform.explanations);
+      auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);
+      identityRoutes(app, platform.apiKeys, platform.users);
+    }
+    if (settings.roles.includes('decide')) opaRoutes(app, platform);
+    if (settings.builtInIssuer && settings.roles.includes('control')) {
+      await oidcIssuer(app, {
+        publicUrl,
+        keys: platform.localKeys,
+        users: platform.users,
+        audience: settings.audience,
+        apiKey: (credential) => platform.apiKeys.authenticate(credential),
+      });
+    }
+    docsRoutes(app);
+  });
+  await app.ready();
+  return app;
+}
+
+/** OPA's REST API alone and without tokens, for a private network. */
+export async function createOpaListener(
+  platform: Platform,
+  settings: Settings,
+  logger: Logger,
+): Promise<FastifyInstance> {
+  const app = createApplication({ ...applicationParts(platform, settings, logger), isAuthorised: false });
+  opaRoutes(app, platform);
+  await app.ready();
+  return app;
+}
+
+function applicationParts(platform: Platform, settings: Settings, logger: Logger) {
+  return {
+    authenticator: platform.authenticator,
+    decisions: platform.decisions,
+    audit: platform.audit,
+    logger,
+    metrics: platform.metrics,
+    anonymousRefusals: new TokenBucket(5, 20),
+    // JSON escapes may double a text; what is stored is measured exactly later.
+    maxBodyBytes: 2 * (settings.maxRegoBytes + settings.maxDataBytes) + 64 * 1024,
+    maxJsonDepth: settings.maxJsonDepth,
+  };
+}

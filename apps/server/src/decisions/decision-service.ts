@@ -1,0 +1,128 @@
+/**
+ * The one place where decisions are made: builds the policy's input, asks the enforcer, measures and logs. Everything that decides —
+ * gateway, control plane, OPA's REST API — comes through here.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Value } from '@bailiwick/rego';
+import type { Verdict } from './decision.js';
+import type { DecisionLog } from './decision-log.js';
+import type { Enforcer } from './enforcer.js';
+
+export interface Caller {
+  /** Who, as it stands in logs: the token's `sub`, `api-key:ID`, `anonymous`. */
+  readonly actor: string;
+  /** The verified claims; `{}` for nobody. */
+  readonly claims: Readonly<Record<string, Value>>;
+}
+
+export interface DecisionRequest {
+  readonly caller: Caller;
+  readonly method: string;
+  /** Path without the query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, Value>>;
+  readonly project: string | undefined;
+  readonly requestId: string;
+  /** For Bailiwick's own API: what the call does, `policy.read` …; only the platform's policy may allow it. */
+  readonly action?: string;
+  /** More members of the input: what an LLM call is about, the route … */
+  readonly facts?: Readonly<Record<string, Value>>;
+}
+
+export interface Decision extends Verdict {
+  readonly id: string;
+}
+
+export interface DecisionObserver {
+  decided(verdict: Verdict, seconds: number): void;
+}
+
+/** Never shown to policies or logs: they are the caller's keys. */
+const hiddenHeaders = new Set(['authorization', 'cookie', 'proxy-authorization', 'x-api-key', 'set-cookie']);
+
+export class DecisionService {
+  readonly #enforcer: Enforcer;
+  readonly #log: DecisionLog;
+  readonly #observer: DecisionObserver;
+
+  constructor(enforcer: Enforcer, log: DecisionLog, observer: DecisionObserver) {
+    this.#enforcer = enforcer;
+    this.#log = log;
+    this.#observer = observer;
+  }
+
+  /** Never throws; anything unclear is a denial. */
+  decide(request: DecisionRequest): Decision {
+    return this.decideOn(buildInput(request), {
+      project: request.project,
+      claimedProject: claimedProject(request.caller.claims),
+      isControlPlane: request.action !== undefined,
+      actor: request.caller.actor,
+      requestId: request.requestId,
+    });
+  }
+
+  /** For an input that somebody else built: OPA's REST API. */
+  decideOn(
+    input: Value,
+    about: {
+      project: string | undefined;
+      claimedProject: string | undefined;
+      isControlPlane: boolean;
+      actor: string;
+      requestId: string;
+    },
+  ): Decision {
+    const started = process.hrtime.bigint();
+    const verdict = this.#enforcer.decide({
+      input,
+      project: about.project,
+      claimedProject: about.claimedProject,
+      isControlPlane: about.isControlPlane,
+    });
+    const nanoseconds = Number(process.hrtime.bigint() - started);
+    const id = randomUUID();
+    this.#observer.decided(verdict, nanoseconds / 1e9);
+    this.#log.record({
+      id,
+      timestampMs: Date.now(),
+      input,
+      ...about,
+      verdict,
+      nanoseconds,
+      platformRevision: this.#enforcer.entry('platform')?.document.revision ?? 0,
+      projectRevision: about.project === undefined ? undefined : this.#enforcer.entry(about.project)?.document.revision,
+    });
+    return { ...verdict, id };
+  }
+}
+
+/** The specification's `{claims, path, method}` first; `user` is the claims again, because its example reads `input.user.role`. */
+export function buildInput(request: DecisionRequest): Value {
+  return {
+    claims: request.caller.claims,
+    user: request.caller.claims,
+    method: request.method,
+    path: request.path,
+    segments: request.path.split('/').filter((segment) => segment !== ''),
+    headers: shownHeaders(request.headers),
+    query: request.query,
+    ...(request.project === undefined ? {} : { project: request.project }),
+    request_id: request.requestId,
+    ...(request.action === undefined ? {} : { service: 'bailiwick', action: request.action }),
+    ...request.facts,
+  };
+}
+
+function shownHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const shown: Record<string, string> = {};
+  for (const name of Object.keys(headers)) if (!hiddenHeaders.has(name)) shown[name] = headers[name] ?? '';
+  return shown;
+}
+
+/** The `project` claim, when it is a text. */
+export function claimedProject(claims: Readonly<Record<string, Value>>): string | undefined {
+  const project = claims['project'];
+  return typeof project === 'string' && project !== '' ? project : undefined;
+}

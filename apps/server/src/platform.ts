@@ -1,0 +1,294 @@
+/**
+ * The composition root: the only file that picks adapters. Builds the parts in the order in which they need each other and knows how to
+ * stop them in the reverse one.
+ */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Kysely } from 'kysely';
+import { openEmbedded } from './adapters/embedded/open-embedded.js';
+import { SqliteDecisionStore } from './adapters/embedded/sqlite-decision-store.js';
+import { AuditService } from './audit/audit-service.js';
+import { OutboxWorker } from './audit/outbox-worker.js';
+import { DecisionLog } from './decisions/decision-log.js';
+import { DecisionService } from './decisions/decision-service.js';
+import { Enforcer } from './decisions/enforcer.js';
+import { ExplanationService } from './decisions/explanation.js';
+import { ImpactService } from './decisions/impact.js';
+import { InstanceRegistry } from './decisions/instances.js';
+import { WorldCompiler } from './decisions/world.js';
+import { ApiKeys } from './identity/api-keys.js';
+import { Authenticator } from './identity/authenticator.js';
+import { discoveredKeys, fileKeys, fixedKeys } from './identity/key-sources.js';
+import { bootstrapIssuer, type LocalKeys, loadLocalKeys } from './identity/local-keys.js';
+import { type IssuerKeys, TokenVerifier } from './identity/token-verifier.js';
+import { Users } from './identity/users.js';
+import { CheckService } from './policies/check-service.js';
+import { IdempotencyKeys } from './policies/idempotency.js';
+import { PolicyService } from './policies/policy-service.js';
+import { Approvals, cleanCheck, lockoutProtection } from './policies/write-conditions.js';
+import type { AuditLogStore } from './ports/audit-log.port.js';
+import type { KeyValueStore } from './ports/key-value-store.port.js';
+import type { PolicyArchive } from './ports/policy-archive.port.js';
+import type { Settings } from './settings.js';
+import type { Logger } from './telemetry/logger.js';
+import { Metrics } from './telemetry/metrics.js';
+
+export interface Platform {
+  readonly instanceId: string;
+  readonly store: KeyValueStore;
+  readonly archive: PolicyArchive;
+  readonly metrics: Metrics;
+  readonly localKeys: LocalKeys;
+  readonly enforcer: Enforcer;
+  readonly compiler: WorldCompiler;
+  readonly instances: InstanceRegistry;
+  readonly decisions: DecisionService;
+  readonly decisionLog: DecisionLog;
+  readonly explanations: ExplanationService;
+  readonly policies: PolicyService;
+  readonly checks: CheckService;
+  readonly approvals: Approvals;
+  readonly audit: AuditService;
+  readonly outbox: OutboxWorker;
+  readonly apiKeys: ApiKeys;
+  readonly users: Users;
+  readonly authenticator: Authenticator;
+  /** Waits, at most `timeoutMs`, until every write acknowledged so far has reached history. */
+  settled(timeoutMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+interface Stores {
+  readonly keyValueStore: KeyValueStore;
+  readonly policyArchive: PolicyArchive;
+  readonly auditLog: AuditLogStore;
+  readonly decisionStore: SqliteDecisionStore;
+  close(): Promise<void>;
+}
+
+/** `publicUrl` is where users reach the gateway. Rejects with what is wrong: a locked data folder, a store that is away. */
+export async function buildPlatform(settings: Settings, logger: Logger, publicUrl: string): Promise<Platform> {
+  const instanceId =
+    settings.instanceId === '' ? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}` : settings.instanceId;
+  const onError = (what: string) => (error: unknown) => logger.error({ error }, what);
+  const stores = await openStores(settings);
+  const stoppers: (() => Promise<unknown>)[] = [() => stores.close()];
+  const stop = async (): Promise<void> => {
+    for (const stopOne of stoppers.splice(0).reverse()) await stopOne();
+  };
+  try {
+    const { keyValueStore: store, policyArchive: archive } = stores;
+    const metrics = new Metrics();
+    const localKeys = await loadLocalKeys(settings.dataDirectory);
+    const compiler = new WorldCompiler({
+      allowedBuiltins: settings.allowedBuiltins,
+      maxSteps: settings.decisionSteps,
+      timeoutMs: settings.decisionTimeoutMs,
+    });
+    const enforcer = new Enforcer(store, compiler);
+    await enforcer.start();
+    stoppers.push(() => enforcer.stop());
+    const instances = new InstanceRegistry({
+      store,
+      enforcer,
+      id: instanceId,
+      roles: settings.roles,
+      onError: onError('cannot report what this instance enforces'),
+    });
+    await instances.start();
+    stoppers.push(() => instances.stop());
+
+    const decisionLog = new DecisionLog(stores.decisionStore, enforcer, {
+      mode: settings.decisionLog as 'all' | 'denied' | 'off',
+      sample: settings.decisionLogSample,
+      kept: settings.decisionLogKept,
+      instanceId,
+      onError: onError('cannot write the decision log'),
+    });
+    stoppers.push(() => decisionLog.flush());
+    const decisions = new DecisionService(enforcer, decisionLog, metrics);
+    const explanations = new ExplanationService(decisionLog, archive, compiler, (name, etag) => {
+      const document = enforcer.entry(name)?.document;
+      return document && String(document.revision) === etag ? document : undefined;
+    });
+    const impact = new ImpactService(decisionLog, enforcer);
+    const audit = new AuditService(store, stores.auditLog);
+    const approvals = new Approvals(store, settings.requireApproval);
+    const idempotency = new IdempotencyKeys(store, settings.idempotencyHours);
+    const limits = { maxRegoBytes: settings.maxRegoBytes, maxDataBytes: settings.maxDataBytes };
+    const conditions = [
+      ...(settings.breakGlass ? [] : [lockoutProtection]),
+      cleanCheck(impact, settings.requireCleanCheck, settings.replayedDecisions),
+      approvals,
+    ];
+    const policies = new PolicyService({
+      store,
+      archive,
+      enforcer,
+      compiler,
+      idempotency,
+      conditions,
+      limits,
+      nowMs: Date.now,
+    });
+    const checks = new CheckService({ enforcer, compiler, impact, limits, replayed: settings.replayedDecisions });
+
+    const apiKeys = new ApiKeys(store, audit);
+    await apiKeys.start();
+    stoppers.push(() => apiKeys.stop());
+    const users = new Users(store, audit);
+    const tokens = new TokenVerifier({
+      issuers: issuersOf(settings, localKeys, publicUrl),
+      audience: settings.audience,
+      leewaySeconds: settings.clockLeewaySeconds,
+    });
+    const authenticator = new Authenticator(tokens, apiKeys);
+
+    const outbox = new OutboxWorker({
+      store,
+      archive,
+      log: stores.auditLog,
+      signingKey: localKeys.auditKey,
+      keptVersions: settings.keptVersions,
+      instanceId,
+      onError: onError('history is away; it waits in the outbox'),
+      nowMs: Date.now,
+      newId: randomUUID,
+    });
+    if (settings.roles.includes('worker')) {
+      outbox.start();
+      stoppers.push(() => outbox.stop());
+      stoppers.push(startHousekeeping(settings, { audit, idempotency }, onError('housekeeping failed')));
+    }
+    observe(metrics, { enforcer, outbox, decisionLog });
+    const settled = async (timeoutMs: number): Promise<void> => await waitForOutbox(store, timeoutMs);
+    return {
+      instanceId,
+      store,
+      archive,
+      metrics,
+      localKeys,
+      enforcer,
+      compiler,
+      instances,
+      decisions,
+      decisionLog,
+      explanations,
+      policies,
+      checks,
+      approvals,
+      audit,
+      outbox,
+      apiKeys,
+      users,
+      authenticator,
+      settled,
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function openStores(settings: Settings): Promise<Stores> {
+  const embedded = await openEmbedded({ directory: settings.dataDirectory });
+  const decisionStore = await SqliteDecisionStore.open(embedded.database as unknown as Kysely<never>);
+  const opened: { close(): Promise<void> }[] = [embedded];
+  const close = async (): Promise<void> => {
+    for (const one of opened.splice(0).reverse()) await one.close();
+  };
+  try {
+    let keyValueStore: KeyValueStore = embedded.keyValueStore;
+    if (settings.keyValueStore === 'etcd') {
+      const { openEtcd } = await import('./adapters/etcd/etcd-key-value-store.js');
+      keyValueStore = openEtcd(etcdOptions(settings));
+      opened.push(keyValueStore);
+    }
+    let policyArchive: PolicyArchive = embedded.policyArchive;
+    let auditLog: AuditLogStore = embedded.auditLog;
+    if (settings.policyArchive === 'mongodb') {
+      const { openMongo } = await import('./adapters/mongodb/open-mongo.js');
+      const mongo = openMongo({ url: settings.mongodbUrl, database: settings.mongodbDatabase });
+      opened.push(mongo);
+      ({ policyArchive, auditLog } = mongo);
+    }
+    return { keyValueStore, policyArchive, auditLog, decisionStore, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function etcdOptions(settings: Settings) {
+  const file = (path: string): string | undefined => (path === '' ? undefined : readFileSync(path, 'utf8'));
+  const ca = file(settings.etcdCaFile);
+  const cert = file(settings.etcdCertFile);
+  const key = file(settings.etcdKeyFile);
+  return {
+    endpoints: settings.etcdEndpoints,
+    ...(settings.etcdUsername === '' ? {} : { username: settings.etcdUsername, password: settings.etcdPassword }),
+    ...(ca === undefined ? {} : { tls: { ca, ...(cert !== undefined && key !== undefined ? { cert, key } : {}) } }),
+  };
+}
+
+function issuersOf(settings: Settings, localKeys: LocalKeys, publicUrl: string): readonly IssuerKeys[] {
+  const local = fixedKeys(localKeys.publicKeySet);
+  return [
+    { issuer: bootstrapIssuer, source: local },
+    ...(settings.builtInIssuer ? [{ issuer: `${publicUrl}/oidc`, source: local }] : []),
+    ...settings.issuers.map((issuer) => ({ issuer, source: discoveredKeys(issuer) })),
+    ...(settings.jwksFile === '' ? [] : [{ issuer: settings.jwksIssuer, source: fileKeys(settings.jwksFile) }]),
+  ];
+}
+
+/** Hourly: expired idempotency keys and audit records beyond their retention. */
+function startHousekeeping(
+  settings: Settings,
+  parts: { audit: AuditService; idempotency: IdempotencyKeys },
+  onError: (error: unknown) => void,
+): () => Promise<void> {
+  const timer = setInterval(() => {
+    void Promise.all([parts.idempotency.sweep(), parts.audit.prune(settings.auditRetentionDays)]).catch(onError);
+  }, 3_600_000);
+  timer.unref();
+  return async () => clearInterval(timer);
+}
+
+function observe(
+  metrics: Metrics,
+  parts: { enforcer: Enforcer; outbox: OutboxWorker; decisionLog: DecisionLog },
+): void {
+  metrics.gauge(
+    'bailiwick_policy_revision',
+    'The store’s revision that is enforced here.',
+    () => parts.enforcer.revision,
+  );
+  metrics.gauge('bailiwick_policy_age_seconds', 'How long ago the store was last connected; 0 while it is.', () =>
+    parts.enforcer.ageSeconds(),
+  );
+  metrics.gauge('bailiwick_policies', 'Policies in force.', () => parts.enforcer.names().length);
+  metrics.gauge(
+    'bailiwick_policies_broken',
+    'Policies that do not run and therefore deny.',
+    () => parts.enforcer.names().filter((name) => parts.enforcer.state(name)?.kind === 'broken').length,
+  );
+  metrics.gauge('bailiwick_outbox_depth', 'Writes whose history still waits in the outbox.', () => parts.outbox.depth);
+  metrics.gauge(
+    'bailiwick_decision_log_dropped_total',
+    'Decisions that were not logged because too many waited.',
+    () => parts.decisionLog.dropped,
+  );
+}
+
+async function waitForOutbox(store: KeyValueStore, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  const { revision } = await store.status();
+  for (;;) {
+    const { items } = await store.range('/bailiwick/outbox/', { limit: 1, keysOnly: true });
+    const oldest = items[0];
+    if (!oldest || oldest.modRevision > revision || Date.now() > deadline) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,0 +1,189 @@
+/** Starts the roles on a platform: control and decide behind, the gateway in front, the demo beside. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { createControl, createOpaListener } from './control.js';
+import { followGatewayFile, readGatewayFile } from './gateway/file-watch.js';
+import { Gateway } from './gateway/gateway.js';
+import { ownEngine } from './gateway/plugins/opa.js';
+import { ownDiscovery } from './gateway/plugins/openid-connect.js';
+import { toProblem } from './http/problems.js';
+import { ensureAdminToken } from './identity/bootstrap.js';
+import { buildPlatform, type Platform } from './platform.js';
+import { type DemoService, startDemoService } from './seed/demo-service.js';
+import { seed } from './seed/seed.js';
+import type { Settings } from './settings.js';
+import { createLogger, type Logger } from './telemetry/logger.js';
+import { startTracing } from './telemetry/tracing.js';
+
+export interface RunningServer {
+  readonly port: number;
+  readonly controlPort: number;
+  readonly platform: Platform;
+  /** A few lines that say where things are. */
+  readonly greeting: string;
+  stop(): Promise<void>;
+}
+
+/** `installationRoot` holds `deploy/`. */
+export async function startServer(settings: Settings, installationRoot: string): Promise<RunningServer> {
+  const startedMs = performance.now();
+  mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 });
+  const logger = createLogger(settings.logLevel, 'bailiwick');
+  const publicPort = settings.port === 0 ? await freePort(settings.host) : settings.port;
+  const publicUrl =
+    settings.publicUrl === '' ? `http://${settings.host}:${publicPort}` : settings.publicUrl.replace(/\/$/, '');
+  const tracing = await startTracing(settings.otlpEndpoint, 'bailiwick', settings.instanceId);
+  const platform = await buildPlatform(settings, logger, publicUrl);
+  const stoppers: (() => Promise<unknown>)[] = [() => tracing.stop(), () => platform.stop()];
+  const stop = async (): Promise<void> => {
+    for (const stopOne of stoppers.splice(0).reverse()) await stopOne();
+  };
+  try {
+    if (settings.roles.includes('control')) await seed(platform.policies, { isDemo: settings.demo });
+    const tokenPath = await ensureAdminToken(settings.dataDirectory, platform.localKeys, settings.audience);
+    const control = await createControl(platform, settings, logger, publicUrl);
+    const controlPort = await listen(control, settings.controlHost, settings.controlPort);
+    stoppers.push(() => control.close());
+    if (settings.opaAddress !== '') {
+      const opa = await createOpaListener(platform, settings, logger);
+      const [host, port] = splitAddress(settings.opaAddress);
+      await listen(opa, host, port);
+      stoppers.push(() => opa.close());
+    }
+    const isGateway = settings.roles.includes('gateway');
+    const demo = settings.demo && isGateway ? await startDemoService() : undefined;
+    if (demo) stoppers.push(() => demo.close());
+    if (isGateway)
+      stoppers.push(
+        await startGateway({ settings, installationRoot, platform, logger, controlPort, demo, publicPort }),
+      );
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+    const greeting = isGateway
+      ? greetingText({ publicUrl, seconds, tokenPath, settings })
+      : `Bailiwick (${settings.roles.join(', ')}) is ready after ${seconds} s on ${settings.controlHost}:${controlPort}.`;
+    return { port: publicPort, controlPort, platform, greeting, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface GatewayParts {
+  readonly settings: Settings;
+  readonly installationRoot: string;
+  readonly platform: Platform;
+  readonly logger: Logger;
+  readonly controlPort: number;
+  readonly demo: DemoService | undefined;
+  readonly publicPort: number;
+}
+
+/** Returns the function that stops it. */
+async function startGateway({
+  settings,
+  installationRoot,
+  platform,
+  logger,
+  controlPort,
+  demo,
+  publicPort,
+}: GatewayParts): Promise<() => Promise<void>> {
+  const gateway = new Gateway({
+    services: platform,
+    logger,
+    metrics: platform.metrics,
+    toProblem,
+    upstreamTimeoutMs: settings.upstreamTimeoutMs,
+    maxBodyBytes: settings.maxProxyBodyBytes,
+    ownAnswer: (path) => ownAnswer(path, platform, settings),
+  });
+  const path =
+    settings.gatewayFile === '' ? join(installationRoot, 'deploy', 'apisix', 'apisix.yaml') : settings.gatewayFile;
+  const variables = {
+    ...process.env,
+    BAILIWICK_CONTROL_HOST: settings.controlHost,
+    BAILIWICK_CONTROL_PORT: String(controlPort),
+    BAILIWICK_DEMO_HOST: '127.0.0.1',
+    // Without the demo nothing listens there: the route answers 503.
+    BAILIWICK_DEMO_PORT: String(demo?.port ?? 9),
+    BAILIWICK_OPA_URL: ownEngine,
+    BAILIWICK_DISCOVERY_URL: ownDiscovery,
+  };
+  gateway.load(readGatewayFile(path, variables));
+  await gateway.listen(settings.host, publicPort);
+  const unfollow = followGatewayFile(path, variables, (file) => gateway.load(file), logger);
+  return async () => {
+    unfollow();
+    await gateway.close();
+  };
+}
+
+/** What the public address answers itself, without a token. */
+function ownAnswer(
+  path: string,
+  platform: Platform,
+  settings: Settings,
+): Promise<{ status: number; type: string; body: string }> | undefined {
+  switch (path) {
+    case '/livez':
+      return Promise.resolve({ status: 200, type: 'text/plain; charset=utf-8', body: 'ok\n' });
+    case '/readyz':
+      return readiness(platform);
+    case '/metrics':
+      if (!settings.metricsPublic) return undefined;
+      return platform.metrics.registry
+        .metrics()
+        .then((body) => ({ status: 200, type: platform.metrics.registry.contentType, body }));
+    default:
+      return undefined;
+  }
+}
+
+/** Ready means that decisions can be made. A store that is away makes writes fail, not decisions: it is shown, and does not take us out. */
+async function readiness(platform: Platform): Promise<{ status: number; type: string; body: string }> {
+  const { enforcer } = platform;
+  const isReady = enforcer.state('platform')?.kind === 'ready';
+  const body = {
+    ready: isReady,
+    revision: enforcer.revision,
+    store_connected: enforcer.isConnected,
+    policy_age_seconds: enforcer.ageSeconds(),
+    outbox_depth: platform.outbox.depth,
+  };
+  return { status: isReady ? 200 : 503, type: 'application/json', body: `${JSON.stringify(body)}\n` };
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
+  await app.listen({ host, port });
+  const address = app.server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+async function freePort(host: string): Promise<number> {
+  const { createServer } = await import('node:net');
+  return await new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, host, () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+function splitAddress(address: string): [host: string, port: number] {
+  const at = address.lastIndexOf(':');
+  return [address.slice(0, at).replace(/^\[|\]$/g, '') || '127.0.0.1', Number(address.slice(at + 1))];
+}
+
+function greetingText(about: { publicUrl: string; seconds: string; tokenPath: string; settings: Settings }): string {
+  const { publicUrl, seconds, tokenPath, settings } = about;
+  return [
+    `Bailiwick is ready after ${seconds} s at ${publicUrl}`,
+    `  API and its description   ${publicUrl}/docs`,
+    `  administrator's token     ${tokenPath}`,
+    `  state                     ${settings.dataDirectory}`,
+    ...(settings.demo ? [`  demo service              ${publicUrl}/demo/hello (needs a token)`] : []),
+  ].join('\n');
+}

@@ -1,0 +1,412 @@
+/**
+ * Every setting once: name, environment variable, type, default, unit, meaning. Nothing else reads the environment.
+ * Unknown `BAILIWICK_*` variables and bad values are errors, all reported together at start. `docs/reference/settings.md` is generated.
+ */
+
+type Kind = 'string' | 'integer' | 'number' | 'boolean' | 'list' | 'secret' | { readonly oneOf: readonly string[] };
+
+export interface SettingDefinition {
+  readonly variable: string;
+  readonly kind: Kind;
+  readonly default: string;
+  readonly min?: number;
+  readonly max?: number;
+  readonly meaning: string;
+}
+
+const define = <T extends Record<string, SettingDefinition>>(table: T): T => table;
+
+/** `list` is comma-separated. An empty default means: not set. */
+export const settingDefinitions = define({
+  host: {
+    variable: 'BAILIWICK_HOST',
+    kind: 'string',
+    default: '127.0.0.1',
+    meaning: 'Address the public port listens on.',
+  },
+  port: {
+    variable: 'BAILIWICK_PORT',
+    kind: 'integer',
+    default: '9080',
+    min: 0,
+    max: 65_535,
+    meaning: 'The one public port: the gateway. 0 takes a free one.',
+  },
+  dataDirectory: {
+    variable: 'BAILIWICK_DATA_DIR',
+    kind: 'string',
+    default: './data',
+    meaning: 'The folder that holds all embedded state, keys and the bootstrap token.',
+  },
+  roles: {
+    variable: 'BAILIWICK_ROLES',
+    kind: 'list',
+    default: 'gateway,control,decide,sync,worker',
+    meaning: 'Roles this process plays.',
+  },
+  instanceId: {
+    variable: 'BAILIWICK_INSTANCE_ID',
+    kind: 'string',
+    default: '',
+    meaning: 'Name of this instance in lists and metrics; made up when empty.',
+  },
+  demo: {
+    variable: 'BAILIWICK_DEMO',
+    kind: 'boolean',
+    default: 'true',
+    meaning: 'Seed the demo project and run its demo upstream on a first start (`--no-demo` turns it off).',
+  },
+  controlPort: {
+    variable: 'BAILIWICK_CONTROL_PORT',
+    kind: 'integer',
+    default: '0',
+    min: 0,
+    max: 65_535,
+    meaning: 'Loopback port of the control plane behind the gateway. 0 takes a free one.',
+  },
+  controlHost: {
+    variable: 'BAILIWICK_CONTROL_HOST',
+    kind: 'string',
+    default: '127.0.0.1',
+    meaning: 'Address the control plane listens on.',
+  },
+  opaAddress: {
+    variable: 'BAILIWICK_OPA_ADDRESS',
+    kind: 'string',
+    default: '',
+    meaning:
+      'host:port of an extra listener that speaks OPA’s REST API without tokens, for a private network (an APISIX beside us). Off when empty.',
+  },
+  gatewayFile: {
+    variable: 'BAILIWICK_GATEWAY_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'The apisix.yaml the gateway reads. Default: deploy/apisix/apisix.yaml of this installation.',
+  },
+  publicUrl: {
+    variable: 'BAILIWICK_PUBLIC_URL',
+    kind: 'string',
+    default: '',
+    meaning: 'The address users reach the gateway at; also the built-in issuer’s. Default: http://HOST:PORT.',
+  },
+
+  keyValueStore: {
+    variable: 'BAILIWICK_KEY_VALUE_STORE',
+    kind: { oneOf: ['embedded', 'etcd'] },
+    default: 'embedded',
+    meaning: 'Where live policies are kept.',
+  },
+  etcdEndpoints: {
+    variable: 'BAILIWICK_ETCD_ENDPOINTS',
+    kind: 'list',
+    default: 'http://127.0.0.1:2379',
+    meaning: 'etcd’s client addresses.',
+  },
+  etcdUsername: { variable: 'BAILIWICK_ETCD_USERNAME', kind: 'string', default: '', meaning: 'etcd user.' },
+  etcdPassword: { variable: 'BAILIWICK_ETCD_PASSWORD', kind: 'secret', default: '', meaning: 'etcd password.' },
+  etcdCaFile: {
+    variable: 'BAILIWICK_ETCD_CA_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'PEM file of the authority that signed etcd’s certificates.',
+  },
+  etcdCertFile: {
+    variable: 'BAILIWICK_ETCD_CERT_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'PEM client certificate for etcd.',
+  },
+  etcdKeyFile: {
+    variable: 'BAILIWICK_ETCD_KEY_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'PEM client key for etcd.',
+  },
+  policyArchive: {
+    variable: 'BAILIWICK_POLICY_ARCHIVE',
+    kind: { oneOf: ['embedded', 'mongodb'] },
+    default: 'embedded',
+    meaning: 'Where policy versions and the audit trail are kept.',
+  },
+  mongodbUrl: { variable: 'BAILIWICK_MONGODB_URL', kind: 'secret', default: '', meaning: 'MongoDB connection string.' },
+  mongodbDatabase: {
+    variable: 'BAILIWICK_MONGODB_DATABASE',
+    kind: 'string',
+    default: 'bailiwick',
+    meaning: 'MongoDB database.',
+  },
+  opaUrls: {
+    variable: 'BAILIWICK_OPA_URLS',
+    kind: 'list',
+    default: '',
+    meaning: 'Real OPAs that the sync role keeps current by REST push.',
+  },
+  opaToken: { variable: 'BAILIWICK_OPA_TOKEN', kind: 'secret', default: '', meaning: 'Bearer token for those OPAs.' },
+
+  maxRegoBytes: {
+    variable: 'BAILIWICK_MAX_REGO_BYTES',
+    kind: 'integer',
+    default: '524288',
+    min: 1,
+    meaning: 'Largest Rego text, in bytes (UTF-8).',
+  },
+  maxDataBytes: {
+    variable: 'BAILIWICK_MAX_DATA_BYTES',
+    kind: 'integer',
+    default: '1048576',
+    min: 2,
+    meaning: 'Largest data document, in bytes of compact JSON.',
+  },
+  maxJsonDepth: {
+    variable: 'BAILIWICK_MAX_JSON_DEPTH',
+    kind: 'integer',
+    default: '64',
+    min: 4,
+    max: 512,
+    meaning: 'Deepest nesting of a JSON body.',
+  },
+  keptVersions: {
+    variable: 'BAILIWICK_KEPT_VERSIONS',
+    kind: 'integer',
+    default: '50',
+    min: 5,
+    meaning: 'Versions kept of each policy.',
+  },
+  idempotencyHours: {
+    variable: 'BAILIWICK_IDEMPOTENCY_HOURS',
+    kind: 'integer',
+    default: '24',
+    min: 1,
+    meaning: 'How long an Idempotency-Key is remembered, in hours.',
+  },
+  allowedBuiltins: {
+    variable: 'BAILIWICK_ALLOWED_BUILTINS',
+    kind: 'list',
+    default: '',
+    meaning:
+      'Built-ins that reach outside and that projects may use all the same (http.send, net.lookup_ip_addr, opa.runtime).',
+  },
+  decisionTimeoutMs: {
+    variable: 'BAILIWICK_DECISION_TIMEOUT_MS',
+    kind: 'integer',
+    default: '50',
+    min: 1,
+    meaning: 'A decision that takes longer is a denial, in milliseconds.',
+  },
+  decisionSteps: {
+    variable: 'BAILIWICK_DECISION_STEPS',
+    kind: 'integer',
+    default: '2000000',
+    min: 1000,
+    meaning: 'Evaluation steps after which a decision is a denial.',
+  },
+  requireCleanCheck: {
+    variable: 'BAILIWICK_REQUIRE_CLEAN_CHECK',
+    kind: 'list',
+    default: '',
+    meaning:
+      'Scopes (platform, projects, or a project’s name) whose writes need a check without flips, or `acknowledge_flips`.',
+  },
+  requireApproval: {
+    variable: 'BAILIWICK_REQUIRE_APPROVAL',
+    kind: 'list',
+    default: '',
+    meaning: 'Scopes (platform, projects, or a project’s name) whose writes need a second person’s approval.',
+  },
+  breakGlass: {
+    variable: 'BAILIWICK_BREAK_GLASS',
+    kind: 'boolean',
+    default: 'false',
+    meaning: 'Permits a platform policy that locks its own author out. For emergencies.',
+  },
+
+  issuers: {
+    variable: 'BAILIWICK_ISSUERS',
+    kind: 'list',
+    default: '',
+    meaning: 'Issuers of tokens we accept, by OIDC discovery, beside the built-in one.',
+  },
+  jwksFile: {
+    variable: 'BAILIWICK_JWKS_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'A static JWKS file whose keys are accepted for `BAILIWICK_JWKS_ISSUER`.',
+  },
+  jwksIssuer: {
+    variable: 'BAILIWICK_JWKS_ISSUER',
+    kind: 'string',
+    default: '',
+    meaning: 'The `iss` of tokens signed by the keys of BAILIWICK_JWKS_FILE.',
+  },
+  audience: {
+    variable: 'BAILIWICK_AUDIENCE',
+    kind: 'string',
+    default: 'bailiwick',
+    meaning: 'The `aud` that a token must carry.',
+  },
+  clockLeewaySeconds: {
+    variable: 'BAILIWICK_CLOCK_LEEWAY_SECONDS',
+    kind: 'integer',
+    default: '30',
+    min: 0,
+    max: 300,
+    meaning: 'Leeway for `exp` and `nbf`, in seconds.',
+  },
+  builtInIssuer: {
+    variable: 'BAILIWICK_BUILT_IN_ISSUER',
+    kind: 'boolean',
+    default: 'true',
+    meaning: 'Run the built-in OIDC issuer under /oidc (local use).',
+  },
+
+  auditRetentionDays: {
+    variable: 'BAILIWICK_AUDIT_RETENTION_DAYS',
+    kind: 'integer',
+    default: '90',
+    min: 1,
+    meaning: 'Days audit records are kept.',
+  },
+  decisionLog: {
+    variable: 'BAILIWICK_DECISION_LOG',
+    kind: { oneOf: ['all', 'denied', 'off'] },
+    default: 'all',
+    meaning: 'Which decisions are logged.',
+  },
+  decisionLogSample: {
+    variable: 'BAILIWICK_DECISION_LOG_SAMPLE',
+    kind: 'number',
+    default: '1',
+    min: 0,
+    max: 1,
+    meaning: 'Share of the allowed decisions that is logged; denied ones always are.',
+  },
+  decisionLogKept: {
+    variable: 'BAILIWICK_DECISION_LOG_KEPT',
+    kind: 'integer',
+    default: '100000',
+    min: 100,
+    meaning: 'Decisions kept for search and replay.',
+  },
+  replayedDecisions: {
+    variable: 'BAILIWICK_REPLAYED_DECISIONS',
+    kind: 'integer',
+    default: '1000',
+    min: 1,
+    max: 10_000,
+    meaning: 'Logged decisions that a check replays against a draft.',
+  },
+
+  metricsPublic: {
+    variable: 'BAILIWICK_METRICS_PUBLIC',
+    kind: 'boolean',
+    default: 'true',
+    meaning: 'Serve /metrics on the public address without a token.',
+  },
+  logLevel: {
+    variable: 'BAILIWICK_LOG_LEVEL',
+    kind: { oneOf: ['debug', 'info', 'warn', 'error', 'silent'] },
+    default: 'info',
+    meaning: 'Least level that is logged.',
+  },
+  otlpEndpoint: {
+    variable: 'BAILIWICK_OTLP_ENDPOINT',
+    kind: 'string',
+    default: '',
+    meaning: 'OTLP/HTTP endpoint for traces; no traces are sent when empty.',
+  },
+  upstreamTimeoutMs: {
+    variable: 'BAILIWICK_UPSTREAM_TIMEOUT_MS',
+    kind: 'integer',
+    default: '60000',
+    min: 1,
+    meaning: 'Longest silence of an upstream when its route says nothing else, in milliseconds.',
+  },
+  maxProxyBodyBytes: {
+    variable: 'BAILIWICK_MAX_PROXY_BODY_BYTES',
+    kind: 'integer',
+    default: '104857600',
+    min: 1,
+    meaning: 'Largest request body that the gateway passes on, in bytes.',
+  },
+});
+
+type Definitions = typeof settingDefinitions;
+type ValueOf<K> = K extends 'integer' | 'number'
+  ? number
+  : K extends 'boolean'
+    ? boolean
+    : K extends 'list'
+      ? readonly string[]
+      : string;
+export type Settings = { readonly [N in keyof Definitions]: ValueOf<Definitions[N]['kind']> };
+
+/** Thrown with every fault of the environment and the command line at once. */
+export class SettingsError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`Bailiwick cannot start with these settings:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.faults = faults;
+  }
+}
+
+/** Reads the environment; `overrides` (command line, tests) win. */
+export function readSettings(
+  environment: Readonly<Record<string, string | undefined>>,
+  overrides: Partial<Record<keyof Definitions, string>> = {},
+): Settings {
+  const faults: string[] = [];
+  const known = new Set<string>(Object.values(settingDefinitions).map((definition) => definition.variable));
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('BAILIWICK_') && !known.has(name) && !otherVariables.has(name))
+      faults.push(`${name} is not a setting of Bailiwick; see docs/reference/settings.md.`);
+  }
+  const values: Record<string, unknown> = {};
+  for (const [name, definition] of Object.entries(settingDefinitions) as [keyof Definitions, SettingDefinition][]) {
+    const text = overrides[name] ?? environment[definition.variable] ?? definition.default;
+    const parsed = parseSetting(definition, text);
+    if (parsed instanceof Error) faults.push(parsed.message);
+    else values[name] = parsed.value;
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
+  return values as Settings;
+}
+
+/** Read by the test tools, not by the server. */
+const otherVariables = new Set(['BAILIWICK_BACKENDS', 'BAILIWICK_URL', 'BAILIWICK_TOKEN']);
+
+function parseSetting(definition: SettingDefinition, text: string): { value: unknown } | Error {
+  const { kind, variable } = definition;
+  if (typeof kind === 'object') {
+    return kind.oneOf.includes(text)
+      ? { value: text }
+      : new Error(`${variable} is '${text}', must be one of ${kind.oneOf.join(', ')}.`);
+  }
+  switch (kind) {
+    case 'string':
+    case 'secret':
+      return { value: text };
+    case 'list':
+      return {
+        value: text
+          .split(',')
+          .map((item) => item.trim())
+          .filter((item) => item !== ''),
+      };
+    case 'boolean':
+      if (/^(true|1|yes|on)$/i.test(text)) return { value: true };
+      if (/^(false|0|no|off)$/i.test(text)) return { value: false };
+      return new Error(`${variable} is '${text}', must be true or false.`);
+    case 'integer':
+    case 'number': {
+      const value = text.trim() === '' ? Number.NaN : Number(text);
+      if (!Number.isFinite(value) || (kind === 'integer' && !Number.isInteger(value)))
+        return new Error(`${variable} is '${text}', must be ${kind === 'integer' ? 'a whole number' : 'a number'}.`);
+      if (definition.min !== undefined && value < definition.min)
+        return new Error(`${variable} is ${text}, must be at least ${definition.min}.`);
+      if (definition.max !== undefined && value > definition.max)
+        return new Error(`${variable} is ${text}, must be at most ${definition.max}.`);
+      return { value };
+    }
+  }
+}
