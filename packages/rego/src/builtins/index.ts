@@ -14,6 +14,7 @@ import { networkBuiltins } from './networks.js';
 import { numberBuiltins } from './numbers.js';
 import { objectBuiltins } from './objects.js';
 import { regoBuiltins } from './rego.js';
+import { regexBuiltins } from './regular-expressions.js';
 import { semverBuiltins } from './semver.js';
 import { setBuiltins } from './sets.js';
 import { stringBuiltins } from './strings.js';
@@ -53,6 +54,7 @@ const families: readonly (readonly Builtin[])[] = [
   networkBuiltins,
   numberBuiltins,
   objectBuiltins,
+  regexBuiltins,
   regoBuiltins,
   semverBuiltins,
   setBuiltins,

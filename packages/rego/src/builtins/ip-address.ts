@@ -90,7 +90,7 @@ export function parseCidr(text: string): IpNetwork & { readonly address: bigint 
   const slash = text.indexOf('/');
   const address = slash < 0 ? undefined : parseExact(text.slice(0, slash));
   const length = text.slice(slash + 1);
-  const prefix = /^\d{1,3}$/.test(length) && !/^0\d/.test(length) ? Number(length) : -1;
+  const prefix = /^\d+$/.test(length) ? Number(length) : -1;
   if (address === undefined || prefix < 0 || prefix > address.bits) return fail(`invalid CIDR address: ${text}`);
   const { value, bits } = address;
   return { address: value, base: value & maskOf(bits, prefix), bits, prefix };

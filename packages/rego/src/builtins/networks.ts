@@ -123,6 +123,11 @@ function compareRanges(a: AddressRange, b: AddressRange): number {
   return order(key(a.last, a), key(b.last, b)) || order(key(a.first, a), key(b.first, b));
 }
 
+function earlier(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}
+
 function merge(args: readonly Value[]): RegoSet {
   const items = operand(args, 1);
   if (!isArray(items) && !isSet(items)) return fail('operand must be an array');
@@ -131,7 +136,7 @@ function merge(args: readonly Value[]): RegoSet {
   for (let i = ranges.length - 1; i > 0; i--) {
     const [a, b] = [ranges[i - 1] as AddressRange, ranges[i] as AddressRange];
     if (a.bits !== b.bits || b.first - 1n > a.last) continue;
-    const first = a.first < b.first ? a.first : b.first;
+    const first = earlier(a.first, b.first);
     ranges.splice(i - 1, 2, { first, last: b.last, bits: b.bits, network: undefined });
   }
   const networks = ranges.flatMap((range) => (range.network === undefined ? rangeToNetworks(range) : [range.network]));

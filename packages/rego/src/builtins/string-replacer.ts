@@ -37,7 +37,7 @@ export function replaceMany(text: string, pairs: readonly Pair[], context: Built
   let copied = 0;
   let wasEmpty = false;
   for (let at = 0; at <= text.length; ) {
-    const canBeEmpty = !wasEmpty && empty !== undefined && !isInsidePair(text, at);
+    const canBeEmpty: boolean = !wasEmpty && empty !== undefined && !isInsidePair(text, at);
     const match = canBeEmpty ? empty : index.get(text.charCodeAt(at))?.find(([from]) => text.startsWith(from, at));
     wasEmpty = canBeEmpty;
     if (match === undefined) {

@@ -55,7 +55,7 @@ function parse(text: string): Value | undefined {
   const out: Record<string, Value> = { version, variant: variantOf(byte(8)) };
   if (version !== 1 && version !== 2) return out;
   const intervals = BigInt(`0x${hex.slice(13, 16)}${hex.slice(8, 12)}${hex.slice(0, 8)}`);
-  out['time'] = fromBigInt((intervals - GREGORIAN_OFFSET) * 100n);
+  out['time'] = fromBigInt(BigInt.asIntN(64, (intervals - GREGORIAN_OFFSET) * 100n));
   out['nodeid'] = (hex.slice(20).match(/../g) ?? []).join('-');
   out['macvariables'] = addressKind(byte(10));
   out['clocksequence'] = ((byte(8) & 0x3f) << 8) | byte(9);

@@ -106,7 +106,7 @@ interface Decimal {
 function toExactDecimal(mantissa: bigint, exponent: number): Decimal {
   const whole = exponent >= 0 ? mantissa << BigInt(exponent) : mantissa * 5n ** BigInt(-exponent);
   const text = whole.toString();
-  return { digits: text.replace(/0+$/, ''), point: text.length + (exponent < 0 ? exponent : 0) };
+  return { digits: text.replace(/0+$/, ''), point: text.length + Math.min(exponent, 0) };
 }
 
 /** The shortest decimal within half a unit of the last place, found digit by digit. */

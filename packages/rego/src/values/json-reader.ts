@@ -1,6 +1,7 @@
 /** A strict JSON reader (RFC 8259) that keeps every number exact and bounds nesting. */
 import { parseNumber } from './big-number.js';
 import { setOwn } from './collections.js';
+import { quote } from './text.js';
 import type { NumberValue, Value } from './types.js';
 
 /** Text that is not JSON. `offset` counts UTF-16 units from the start. */
@@ -24,6 +25,8 @@ const WORDS: ReadonlyMap<string, Value> = new Map<string, Value>([
   ['null', null],
 ]);
 
+const WORD_STARTS = 'tfn';
+
 export class JsonReader {
   private readonly text: string;
   private readonly maxDepth: number;
@@ -38,7 +41,7 @@ export class JsonReader {
     this.skipSpace();
     const value = this.readValue(0);
     this.skipSpace();
-    if (this.at < this.text.length) throw this.unexpected('after top-level value');
+    if (this.at < this.text.length) throw this.unexpected('after top-level value', 'error: ');
     return value;
   }
 
@@ -58,10 +61,12 @@ export class JsonReader {
     this.at = SPACE.lastIndex;
   }
 
-  private unexpected(where: string): JsonError {
-    if (this.at >= this.text.length) return new JsonError('unexpected end of JSON input', this.at);
+  /** Words an error as Go's decoder does. */
+  private unexpected(where: string, prefix = ''): JsonError {
+    if (this.at >= this.text.length) return new JsonError(this.text.trim() === '' ? 'EOF' : 'unexpected EOF', this.at);
     const character = String.fromCodePoint(this.text.codePointAt(this.at) as number);
-    return new JsonError(`invalid character '${character}' ${where}`, this.at);
+    const shown = character === "'" ? "\\'" : character === '"' ? '"' : quote(character).slice(1, -1);
+    return new JsonError(`${prefix}invalid character '${shown}' ${where}`, this.at);
   }
 
   private readValue(depth: number): Value {
@@ -77,7 +82,17 @@ export class JsonReader {
       this.at += word.length;
       return value;
     }
+    if (first !== undefined && WORD_STARTS.includes(first)) this.skipPartialWord();
     return this.readNumber();
+  }
+
+  /** Moves to where a misspelt word goes wrong, for the error. */
+  private skipPartialWord(): void {
+    const word = [...WORDS.keys()].find((name) => name[0] === this.text[this.at]) as string;
+    let length = 0;
+    while (this.text[this.at + length] === word[length]) length++;
+    this.at += length;
+    throw this.unexpected(`in literal ${word} (expecting '${word[length]}')`);
   }
 
   private readNumber(): NumberValue {

@@ -1,0 +1,184 @@
+/**
+ * Whether two globs of regex.globs_match have a text in common. The globs know characters, `.`,
+ * sets, and the flags `*` and `+` on each of them. The procedure decides as the library OPA uses
+ * does, including where it gives up early, but remembers what it has tried: time is quadratic.
+ */
+import { fail } from '../errors.js';
+
+interface Token {
+  /** Undefined for a dot. */
+  readonly characters: ReadonlySet<string> | undefined;
+  readonly flag: '' | '*' | '+';
+}
+
+class Tokenizer {
+  private readonly input: readonly string[];
+  private at = 0;
+
+  constructor(input: string) {
+    this.input = [...input];
+  }
+
+  tokens(): readonly Token[] {
+    const out: Token[] = [];
+    while (this.at < this.input.length) {
+      const characters = this.characters();
+      const next = this.input[this.at];
+      const flag = next === '*' || next === '+' ? next : '';
+      if (flag !== '') this.at++;
+      out.push({ characters, flag });
+    }
+    return out;
+  }
+
+  private wrong(message: string): never {
+    return fail(`input:${this.input.join('')}, pos:${this.at}, ${message}: the input provided is invalid`);
+  }
+
+  private next(): { readonly character: string; readonly escaped: boolean } {
+    const character = this.input[this.at] as string;
+    if (character !== '\\') {
+      this.at++;
+      return { character, escaped: false };
+    }
+    const escaped = this.input[this.at + 1] ?? this.wrong('input ends with a \\ (escape) character');
+    this.at += 2;
+    return { character: escaped, escaped: true };
+  }
+
+  private characters(): ReadonlySet<string> | undefined {
+    const { character, escaped } = this.next();
+    if (escaped) return new Set([character]);
+    if (character === '.') return undefined;
+    if (character === ']') return this.wrong("set-close ']' with no preceding '['");
+    if (character === '[') return this.set();
+    if (character === '*' || character === '+') return this.wrong(`flag '${character}' must be preceded by a non-flag`);
+    return new Set([character]);
+  }
+
+  private set(): ReadonlySet<string> {
+    const out = new Set<string>();
+    let previous: string | undefined;
+    while (this.at < this.input.length) {
+      const { character, escaped } = this.next();
+      if (!escaped && character === ']') return out;
+      if (!escaped && character === '-') {
+        this.range(previous, out);
+        previous = undefined;
+      } else {
+        out.add(character);
+        previous = character;
+      }
+    }
+    return this.wrong('found [ without matching ]');
+  }
+
+  private range(low: string | undefined, out: Set<string>): void {
+    if (low === undefined) this.wrong("range character '-' must be preceded by a Unicode character");
+    if (this.at >= this.input.length - 1) {
+      this.wrong("range character '-' must be followed by a Unicode character");
+    }
+    const { character: high, escaped } = this.next();
+    if (!escaped && (high === ']' || high === '-')) {
+      this.wrong("range character '-' cannot be followed by a special symbol");
+    }
+    const [first, last] = [low.codePointAt(0) as number, high.codePointAt(0) as number];
+    if (last < first) this.wrong(`range is out of order: '${high}' comes before '${low}' in Unicode`);
+    for (let point = first; point <= last; point++) out.add(String.fromCodePoint(point));
+  }
+}
+
+function overlap(a: Token, b: Token): boolean {
+  if (a.characters === undefined || b.characters === undefined) return true;
+  const [small, large] =
+    a.characters.size <= b.characters.size ? [a.characters, b.characters] : [b.characters, a.characters];
+  for (const character of small) if (large.has(character)) return true;
+  return false;
+}
+
+type Globs = readonly [readonly Token[], readonly Token[]];
+
+/** Cuts ends without flags that match; undefined when they do not match. Keeps one token at each end. */
+function trim([a, b]: Globs): Globs | undefined {
+  const isPlain = (token: Token | undefined): boolean => token?.flag === '';
+  let left = 0;
+  for (; left < a.length && left < b.length && isPlain(a[left]) && isPlain(b[left]); left++) {
+    if (!overlap(a[left] as Token, b[left] as Token)) return undefined;
+  }
+  if (left > 0) left--;
+  let [endA, endB] = [a.length - 1, b.length - 1];
+  for (; endA >= left && endB >= left && isPlain(a[endA]) && isPlain(b[endB]); endA--, endB--) {
+    if (!overlap(a[endA] as Token, b[endB] as Token)) return undefined;
+  }
+  if (endA < a.length - 1) {
+    endA++;
+    endB++;
+  }
+  return [a.slice(left, endA + 1), b.slice(left, endB + 1)];
+}
+
+/** Decides on suffixes of the two globs; `side` says which of them the first index belongs to. */
+class Intersection {
+  private readonly globs: Globs;
+  private readonly known = new Map<string, boolean>();
+
+  constructor(globs: Globs) {
+    this.globs = globs;
+  }
+
+  normal(side: 0 | 1, i: number, j: number): boolean {
+    return this.remember(`n${side},${i},${j}`, () => {
+      const [a, b] = [this.globs[side], this.globs[side === 0 ? 1 : 0]];
+      let step = 0;
+      for (; i + step < a.length && j + step < b.length; step++) {
+        const [x, y] = [a[i + step] as Token, b[j + step] as Token];
+        if (x.flag !== '' || y.flag !== '') return this.special(side, i + step, j + step);
+        if (!overlap(x, y)) return false;
+      }
+      return i + step === a.length && j + step === b.length;
+    });
+  }
+
+  private special(side: 0 | 1, i: number, j: number): boolean {
+    const first = this.globs[side][i] as Token;
+    const other: 0 | 1 = side === 0 ? 1 : 0;
+    if (first.flag === '') {
+      return (this.globs[other][j] as Token).flag === '+' ? this.plus(other, j, i) : this.star(other, j, i);
+    }
+    return first.flag === '+' ? this.plus(side, i, j) : this.star(side, i, j);
+  }
+
+  private plus(side: 0 | 1, i: number, j: number): boolean {
+    const repeated = this.globs[side][i] as Token;
+    const other = this.globs[side === 0 ? 1 : 0][j] as Token;
+    if (!overlap(repeated, other)) return false;
+    return this.star(side, i, j + 1) || (other.flag !== '' && this.normal(side, i + 1, j));
+  }
+
+  private star(side: 0 | 1, i: number, j: number): boolean {
+    return this.remember(`s${side},${i},${j}`, () => {
+      const [a, b] = [this.globs[side], this.globs[side === 0 ? 1 : 0]];
+      const [repeated, next] = [a[i] as Token, a[i + 1]];
+      for (let k = j; k < b.length; k++) {
+        const token = b[k] as Token;
+        if (next !== undefined && overlap(token, next) && this.normal(side, i + 1, k)) return true;
+        if (!overlap(token, repeated)) return false;
+      }
+      return next === undefined;
+    });
+  }
+
+  private remember(key: string, decide: () => boolean): boolean {
+    const known = this.known.get(key);
+    if (known !== undefined) return known;
+    const answer = decide();
+    this.known.set(key, answer);
+    return answer;
+  }
+}
+
+/** Errors: `BuiltinFailure` for malformed globs. */
+export function globsIntersect(a: string, b: string): boolean {
+  const globs = trim([new Tokenizer(a).tokens(), new Tokenizer(b).tokens()]);
+  return globs !== undefined && new Intersection(globs).normal(0, 0, 0);
+}
