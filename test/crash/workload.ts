@@ -3,8 +3,6 @@ import type { AuditRecord } from '../../apps/server/src/ports/audit-log.port.js'
 import type { Operation } from '../../apps/server/src/ports/key-value-store.port.js';
 import type { PolicyVersion } from '../../apps/server/src/ports/policy-archive.port.js';
 
-export const partsPerTransaction = 4;
-
 /** Four keys of about 1 KiB: one of its own for each transaction, three that are written again and again. */
 export function transactionOf(name: string, number: number): Operation[] {
   const value = `${name} ${number} ${'x'.repeat(1000)}`;

@@ -1,7 +1,8 @@
 /** The contract of `KeyValueStore` on real etcd: one member, three members, TLS with client certificates, users. */
 import { openEtcd } from '../../apps/server/src/adapters/etcd/etcd-key-value-store.js';
 import type { EtcdOptions as ClientOptions } from '../../apps/server/src/adapters/etcd/etcd-options.js';
-import { describeKeyValueStore, type StartStore } from '../../apps/server/src/ports/key-value-store.contract.js';
+import { describeKeyValueStore } from '../../apps/server/src/ports/key-value-store.contract.js';
+import type { StartStore } from '../../apps/server/src/ports/store-under-test.contract.js';
 import { type EtcdOptions, type EtcdServer, startEtcd } from '../servers/etcd.js';
 import { describeWithServer } from '../servers/presence.js';
 

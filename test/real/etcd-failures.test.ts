@@ -1,8 +1,8 @@
 /** Real etcd members are killed, frozen and compacted while the adapter works; what the port promises must hold. */
 import { afterEach, expect, it, vi } from 'vitest';
 import { type EtcdKeyValueStore, openEtcd } from '../../apps/server/src/adapters/etcd/etcd-key-value-store.js';
-import { expectReason, put } from '../../apps/server/src/ports/key-value-store.contract.js';
 import type { ChangeBatch, KeyValueStore, RangeResult } from '../../apps/server/src/ports/key-value-store.port.js';
+import { expectReason, put } from '../../apps/server/src/ports/store-under-test.contract.js';
 import { type EtcdOptions, type EtcdServer, startEtcd } from '../servers/etcd.js';
 import { describeWithServer } from '../servers/presence.js';
 

@@ -5,8 +5,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openMongo } from '../../apps/server/src/adapters/mongodb/open-mongo.js';
 import { describeAuditLog, makeRecord } from '../../apps/server/src/ports/audit-log.contract.js';
-import { expectReason } from '../../apps/server/src/ports/key-value-store.contract.js';
 import { describePolicyArchive, makeVersion } from '../../apps/server/src/ports/policy-archive.contract.js';
+import { expectReason } from '../../apps/server/src/ports/store-under-test.contract.js';
 import { type MongoServer, startMongo } from '../servers/mongo.js';
 import { describeWithServer } from '../servers/presence.js';
 

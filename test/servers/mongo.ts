@@ -41,7 +41,7 @@ function cacheFolder(): string {
 }
 
 /** Once a machine: seconds, most of them for the download. */
-export function buildMongo(): string {
+function buildMongo(): string {
   const folder = cacheFolder();
   if (existsSync(join(folder, 'Main.class'))) return folder;
   mkdirSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 /** The rules of `KeyValueStore.transact` that need no store to check; the same for every adapter. */
 import type { Compare, Operation } from '../ports/key-value-store.port.js';
 
-export const maxOperations = 128;
+const maxOperations = 128;
 
 /** Errors: RangeError for a transaction that no adapter may accept (a fault of the calling code, not of a user). */
 export function assertTransaction(conditions: readonly Compare[], operations: readonly Operation[]): void {

@@ -1,7 +1,7 @@
 /** The contract of `AuditLogStore`: every sentence of the port as a test, for every adapter. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AuditLogStore, AuditRecord } from './audit-log.port.js';
-import { expectReason } from './key-value-store.contract.js';
+import { expectReason } from './store-under-test.contract.js';
 
 /** One audit log, empty at the start. */
 export interface AuditLogUnderTest {

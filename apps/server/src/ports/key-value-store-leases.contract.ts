@@ -1,7 +1,7 @@
 /** The contract of leases, a part of `describeKeyValueStore`. */
 import { expect, it, vi } from 'vitest';
-import { expectReason, put, type StoreUnderTest } from './key-value-store.contract.js';
 import type { ChangeBatch, Operation } from './key-value-store.port.js';
+import { expectReason, put, type StoreUnderTest } from './store-under-test.contract.js';
 
 const leased = (key: string, leaseId: string): Operation => ({ kind: 'put', key, value: 'alive', leaseId });
 

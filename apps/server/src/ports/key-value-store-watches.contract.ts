@@ -1,7 +1,7 @@
 /** The contract of watches, a part of `describeKeyValueStore`. */
 import { expect, it, vi } from 'vitest';
-import { put, remove, type StoreUnderTest } from './key-value-store.contract.js';
 import type { ChangeBatch, KeyValueStore, RangeResult, Watch } from './key-value-store.port.js';
+import { put, remove, type StoreUnderTest } from './store-under-test.contract.js';
 
 interface Recorder {
   readonly batches: ChangeBatch[];

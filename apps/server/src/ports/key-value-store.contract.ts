@@ -2,36 +2,11 @@
  * The contract of `KeyValueStore`: every sentence of the port as a test, for every adapter. An adapter's test file calls
  * `describeKeyValueStore` with a way to start it; an adapter without that does not merge.
  */
-import { isBailiwickError } from '@bailiwick/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { KeyValueStore, Operation } from './key-value-store.port.js';
 import { describeLeases } from './key-value-store-leases.contract.js';
 import { describeWatches } from './key-value-store-watches.contract.js';
-
-/** One running store, empty at the start. */
-export interface StoreUnderTest {
-  readonly store: KeyValueStore;
-  /** Closes `store` and opens the same data again, as another process would. */
-  reopen(): Promise<KeyValueStore>;
-  /** Forgets history up to the revision. */
-  compact(revision: number): Promise<void>;
-  /** Closes and deletes everything. */
-  dispose(): Promise<void>;
-}
-
-export type StartStore = () => Promise<StoreUnderTest>;
-
-export const put = (key: string, value: string): Operation => ({ kind: 'put', key, value });
-export const remove = (key: string): Operation => ({ kind: 'delete', key });
-
-/** Asserts that the promise rejects with this reason. */
-export async function expectReason(promise: Promise<unknown>, reason: string): Promise<void> {
-  const error: unknown = await promise.then(
-    () => 'resolved',
-    (rejection: unknown) => rejection,
-  );
-  expect(isBailiwickError(error) ? error.details.reason : error).toBe(reason);
-}
+import { expectReason, put, remove, type StartStore, type StoreUnderTest } from './store-under-test.contract.js';
 
 export function describeKeyValueStore(name: string, start: StartStore): void {
   describe(`KeyValueStore: ${name}`, () => {

@@ -1,7 +1,7 @@
 /** The contract of `PolicyArchive`: every sentence of the port as a test, for every adapter. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expectReason } from './key-value-store.contract.js';
 import type { PolicyArchive, PolicyVersion } from './policy-archive.port.js';
+import { expectReason } from './store-under-test.contract.js';
 
 /** One archive, empty at the start. */
 export interface ArchiveUnderTest {

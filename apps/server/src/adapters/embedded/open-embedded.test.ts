@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Kysely, sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { expectReason, put } from '../../ports/key-value-store.contract.js';
 import type { RangeResult } from '../../ports/key-value-store.port.js';
+import { expectReason, put } from '../../ports/store-under-test.contract.js';
 import { migrate } from '../migrations.js';
 import { type Embedded, type EmbeddedOptions, openEmbedded } from './open-embedded.js';
 
@@ -91,6 +91,17 @@ describe('a disk that is full', () => {
       ['/b', 'old'],
     ]);
     expect(await store.transact([], [put('/a', 'new')])).toEqual({ succeeded: true, revision: revision + 1 });
+  });
+
+  it('refuses only what has no room, not what shares its commit', async () => {
+    const { keyValueStore: store } = await open({ maxPages: 300 });
+    const results = await Promise.allSettled([
+      store.transact([], [put('/small', '1')]),
+      store.transact([], [put('/big', 'x'.repeat(2 * 1024 * 1024))]),
+      store.transact([], [put('/small', '2')]),
+    ]);
+    expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((await store.get('/small'))?.value).toBe('2');
   });
 
   it('says so in its status, and that it is well again as soon as it is', async () => {

@@ -269,6 +269,8 @@ function runGroup(requests) {
   } catch (error) {
     if (db.inTransaction) prepare('ROLLBACK').run();
     loadState();
+    // A large request may have filled the disk that has room for the small ones beside it.
+    if (error?.code === 'SQLITE_FULL' && requests.length > 1) return requests.flatMap((request) => runGroup([request]));
     return requests.map(() => failure(error));
   }
 }

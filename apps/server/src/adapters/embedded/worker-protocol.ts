@@ -14,7 +14,7 @@ export interface WorkerSettings {
 
 export type SqlValue = null | number | bigint | string | Uint8Array;
 
-export type TransactRequest = {
+type TransactRequest = {
   readonly kind: 'transact';
   readonly conditions: readonly Compare[];
   readonly operations: readonly Operation[];
@@ -44,7 +44,7 @@ export interface HistoryRow {
   readonly createRevision: number;
 }
 
-export type HistoryResult =
+type HistoryResult =
   | { readonly isGone: true }
   | {
       readonly isGone: false;
