@@ -1,4 +1,5 @@
 /** A complete Rego (OPA 1.22) engine: parse, check, compile, evaluate. */
+export { builtins } from './builtins/index.js';
 export {
   type ErrorLocation,
   type EvaluationErrorCode,
@@ -34,6 +35,7 @@ export {
   makeSet,
   ObjectBuilder,
   parseJson,
+  parseNumber,
   RegoObject,
   RegoSet,
   sortedKeys,

@@ -9,6 +9,7 @@ import { type CompiledModules, compileModules, compilePath, compileQuery } from 
 import { type RegoError, RegoErrors } from './errors.js';
 import { type BackEnd, closureBackEnd, type QueryCode } from './evaluate/back-end.js';
 import { Engine } from './evaluate/engine.js';
+import { canGenerate, generatedBackEnd } from './evaluate/generated.js';
 import { type Limits, replaceAt, Session, Snapshot, World } from './evaluate/world.js';
 import type { Module, RegoVersion } from './syntax/ast.js';
 import { parseModuleSource, parseQuery } from './syntax/parser.js';
@@ -216,6 +217,11 @@ function allows(names: readonly string[] | undefined): (builtin: Builtin) => boo
   return (builtin) => set.has(builtin.name);
 }
 
+function chooseBackEnd(engine: Engine, name: BackendName): BackEnd {
+  const generates = name === 'generated' || (name === 'auto' && canGenerate());
+  return generates ? generatedBackEnd(engine) : closureBackEnd(engine);
+}
+
 /** Compiles modules into a policy. Errors: `RegoErrors`. */
 export function compile(options: CompileOptions): Policy {
   const compiled = compileModules({
@@ -226,7 +232,7 @@ export function compile(options: CompileOptions): Policy {
     isAllowed: allows(options.capabilities?.allowedBuiltins),
   });
   const engine = new Engine(compiled.plan, builtins);
-  const code = closureBackEnd(engine);
+  const code = chooseBackEnd(engine, options.backend ?? 'auto');
   return new Policy(compiled, engine, code, options.data ?? {}, options.limits ?? NO_LIMITS);
 }
 

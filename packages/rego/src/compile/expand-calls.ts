@@ -47,7 +47,7 @@ export class Expander {
     const modifiers =
       expression.with.length === 0
         ? expression.with
-        : expression.with.map((modifier) => ({ ...modifier, value: this.term(modifier.value, result) }));
+        : expression.with.map((modifier) => ({ ...modifier, value: this.withValue(modifier.value, result) }));
     const extras: Expression[] = [];
     const finish = (rewritten: Expression): void => {
       for (const extra of extras) result.push(modifiers.length === 0 ? extra : { ...extra, with: modifiers });
@@ -81,6 +81,14 @@ export class Expander {
       case 'some':
         return;
     }
+  }
+
+  /** A bare name as a value (`with f as count`) is a function, not a variable. */
+  private withValue(value: Term, extras: Expression[]): Term {
+    if (value.kind === 'var' && this.context.builtins.has(value.name)) {
+      return { kind: 'ref', terms: [value], location: value.location };
+    }
+    return this.term(value, extras);
   }
 
   /** The term with its calls replaced by temporaries, whose expressions go to `extras`. */

@@ -12,7 +12,7 @@ import { isEquality } from './model.js';
 import type { Atom, Clause, Comparison, Op, Step } from './plan.js';
 import type { PlanBuilder } from './plan-builder.js';
 import type { TreeNode } from './rule-tree.js';
-import { varsOf } from './walk.js';
+import { sameKey, varsOf } from './walk.js';
 
 const COMPARISONS: ReadonlySet<string> = new Set(['equal', 'neq', 'lt', 'lte', 'gt', 'gte']);
 const TRUE: Atom = { op: 'const', value: true };
@@ -95,14 +95,9 @@ export class Lowerer {
     return this.local(slot);
   }
 
-  clause(
-    steps: readonly Step[],
-    value: Atom,
-    keys: readonly Atom[],
-    otherwise: readonly Clause[],
-    location: Location,
-  ): Clause {
-    return { slots: this.slots, worlds: this.worlds, steps, value, keys, otherwise, location };
+  /** Closes the clause: its slots and worlds are counted now. */
+  clause(parts: Omit<Clause, 'slots' | 'worlds'>): Clause {
+    return { ...parts, slots: this.slots, worlds: this.worlds };
   }
 
   body(body: Body): void {
@@ -223,7 +218,7 @@ export class Lowerer {
     }
     const name = operatorName(operator) ?? '';
     const arity = this.builder.arityOf(operator) ?? args.length;
-    const inputs = args.slice(0, arity).map((arg) => this.atom(arg));
+    const inputs = this.atoms(args.slice(0, arity));
     const output = args[arity];
     const builtin = this.builder.builtin(name);
     const isRelation = builtin?.relation === true;
@@ -241,6 +236,12 @@ export class Lowerer {
       return;
     }
     this.match(output, this.store(value, location), location);
+  }
+
+  /** Evaluates terms, first those that bind what others read: `foo == xs[foo]`. */
+  private atoms(terms: readonly Term[]): readonly Atom[] {
+    const atoms: (Atom | undefined)[] = terms.map((term) => (this.isSource(term) ? this.atom(term) : undefined));
+    return terms.map((term, index) => atoms[index] ?? this.atom(term));
   }
 
   private callOperation(operator: Term, name: string, args: readonly Atom[], at: Location): Op {
@@ -326,9 +327,7 @@ export class Lowerer {
       return;
     }
     for (const [key, value] of left.entries) {
-      if (key.kind !== 'scalar') throw new LoweringError('object keys must be known');
-      const id = keyOf(key.value);
-      const other = right.entries.find(([candidate]) => candidate.kind === 'scalar' && keyOf(candidate.value) === id);
+      const other = right.entries.find(([candidate]) => sameKey(key, candidate));
       if (other === undefined) this.emit({ step: 'fail', at });
       else later.push({ left: value, right: other[1] });
     }

@@ -30,6 +30,15 @@ export class PlanBuilder implements Plan {
   }
 
   private number(node: TreeNode): void {
+    // A rule with variables in its reference takes in the rules below it: they define parts of the
+    // same document.
+    if (node.rules.some((rule) => !isGroundRef(rule.ref))) {
+      for (const below of node.descendants()) {
+        node.rules.push(...below.rules);
+        below.rules.length = 0;
+      }
+      node.children.clear();
+    }
     for (const child of node.children.values()) this.number(child);
     if (node.rules.length > 0) {
       node.ruleSet = this.sets.length;
@@ -52,14 +61,13 @@ export class PlanBuilder implements Plan {
     const [first] = node.rules as [WorkRule];
     let kind: RuleSetKind = 'complete';
     if (node.isFunction || first.args !== undefined) kind = 'function';
-    else if (first.kind === 'multi') kind = node.rules.every((rule) => isGroundRef(rule.ref)) ? 'set' : 'object';
     else if (!node.rules.every((rule) => isGroundRef(rule.ref))) kind = 'object';
+    else if (first.kind === 'multi') kind = 'set';
     return {
       index: node.ruleSet,
       path: node.path,
       name: formatRef(first.ref),
       kind,
-      leafIsSet: kind === 'object' && first.kind === 'multi',
       arity: first.args?.length ?? 0,
       clauses: [],
       fallback: undefined,
@@ -148,7 +156,14 @@ export class PlanBuilder implements Plan {
       return rule.value === undefined ? ({ op: 'const', value: true } as const) : lowerer.atom(rule.value);
     });
     const otherwise = rule.otherwise.map((branch) => this.lowerRule(branch));
-    return lowerer.clause(steps, result, [], otherwise, rule.source.head.location);
+    return lowerer.clause({
+      steps,
+      value: result,
+      keys: [],
+      leafIsSet: false,
+      otherwise,
+      location: rule.source.head.location,
+    });
   }
 
   private lowerPartial(rule: WorkRule, node: TreeNode, arity: number): Clause {
@@ -167,7 +182,9 @@ export class PlanBuilder implements Plan {
       const value: Atom = element === undefined ? { op: 'const', value: true } : lowerer.atom(element);
       return { keys, value };
     });
-    return lowerer.clause(steps, result.value, result.keys, [], rule.source.head.location);
+    const { value, keys } = result;
+    const leafIsSet = rule.kind === 'multi';
+    return lowerer.clause({ steps, value, keys, leafIsSet, otherwise: [], location: rule.source.head.location });
   }
 }
 

@@ -125,6 +125,8 @@ export interface Clause {
   readonly value: Atom;
   /** For partial rules: the steps of the reference after the constant prefix. */
   readonly keys: readonly Atom[];
+  /** For partial rules: the value is an element of a set. */
+  readonly leafIsSet: boolean;
   readonly otherwise: readonly Clause[];
   readonly location: Location;
 }
@@ -137,8 +139,6 @@ export interface RuleSet {
   readonly path: readonly Value[];
   readonly name: string;
   readonly kind: RuleSetKind;
-  /** For `object`: the leaf is a set (`p[x] contains y`). */
-  readonly leafIsSet: boolean;
   readonly arity: number;
   clauses: readonly Clause[];
   fallback: Clause | undefined;

@@ -11,6 +11,7 @@ import {
   bodyVars,
   expressionVars,
   SAFETY_VARS,
+  sameKey,
   termVars,
   type VarOptions,
   varsOf,
@@ -66,8 +67,7 @@ class Unifier {
   private unifyObjects(a: Term & { kind: 'object' }, b: Term & { kind: 'object' }): void {
     if (a.entries.length !== b.entries.length) return;
     for (const [key, value] of a.entries) {
-      if (key.kind !== 'scalar') continue;
-      const other = b.entries.find(([candidate]) => candidate.kind === 'scalar' && candidate.value === key.value);
+      const other = b.entries.find(([candidate]) => sameKey(key, candidate));
       if (other !== undefined) this.unify(value, other[1]);
     }
   }

@@ -1,5 +1,6 @@
 /** Walking and mapping the tree: the variables under a node, references, calls, closures. */
 import type { Body, Expression, Term, With } from '../syntax/ast.js';
+import { keyOf } from '../values/index.js';
 
 export interface VarOptions {
   /** Do not enter comprehensions, `not`/`and`/`or` bodies, templates, nor the body of `every`. */
@@ -291,6 +292,12 @@ export function mapExpression(expression: Expression, mapper: Mapper): Expressio
         with: modifiers,
       };
   }
+}
+
+/** Whether two keys of object patterns are the same constant or the same variable. */
+export function sameKey(a: Term, b: Term): boolean {
+  if (a.kind === 'var') return b.kind === 'var' && a.name === b.name;
+  return a.kind === 'scalar' && b.kind === 'scalar' && keyOf(a.value) === keyOf(b.value);
 }
 
 /** Whether evaluating the term means more than reading variables and building collections. */

@@ -17,6 +17,7 @@ import {
 } from '../values/index.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
 import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
+import { isWorthRemembering } from './remembering.js';
 import type { World } from './world.js';
 
 /** Slots hold values, worlds and collectors; the plan says which, so reads are casts. */
@@ -280,7 +281,7 @@ export class ClosureCompiler {
         const entries = op.entries.map(([key, value]) => [this.atom(key), this.atom(value)] as const);
         return (frame) => {
           const builder = new ObjectBuilder();
-          for (const [key, value] of entries) putUnique(builder, key(frame) as Value, value(frame) as Value, op.at);
+          for (const [key, value] of entries) builder.set(key(frame) as Value, value(frame) as Value);
           return builder.build();
         };
       }
@@ -479,7 +480,7 @@ function partialRunner(engine: Engine, set: RuleSet, clause: Clause): Collector 
           (frame[worldSlot] as World).session.grow();
           const path = keys.map((key) => key(frame) as Value);
           const into = frame[result] as PartialObject;
-          if (set.leafIsSet) into.add(path, value(frame) as Value, clause.location);
+          if (clause.leafIsSet) into.add(path, value(frame) as Value, clause.location);
           else into.put(path, value(frame) as Value, clause.location);
           return false;
         };
@@ -535,6 +536,7 @@ export function compileWithClosures(engine: Engine): void {
   for (const set of plan.sets) {
     const isPartial = set.kind === 'set' || set.kind === 'object';
     engine.sets[set.index] = isPartial ? partialSet(engine, set) : completeSet(engine, set);
+    engine.remembersCalls[set.index] = set.kind === 'function' && set.arity > 0 && isWorthRemembering(set);
   }
   compileLookupsFrom(engine);
 }

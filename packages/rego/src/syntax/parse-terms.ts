@@ -142,10 +142,11 @@ export abstract class TermParser extends ParserBase {
     const cacheKey = this.location.offset * 2 + (this.token === 'identifier' ? 1 : 0);
     const cached = this.termCache.get(cacheKey);
     if (cached !== undefined) {
-      this.restore(cached.after);
+      this.replay(cached.before, cached.after);
       return cached.term;
     }
     if (!this.enter()) return undefined;
+    const before = this.save();
     if ((this.token === 'and' || this.token === 'or') && this.peek(true) === '(') this.token = 'identifier';
     const minus = this.token === 'minus' ? this.location : undefined;
     const isNegatedReference = minus !== undefined && ['identifier', 'contains'].includes(this.peek(false));
@@ -156,7 +157,7 @@ export abstract class TermParser extends ParserBase {
       term = this.call('minus', 'unary', minus, [zero, term], minus.offset);
     }
     this.leave();
-    this.termCache.set(cacheKey, { term, after: this.save() });
+    this.termCache.set(cacheKey, { term, before, after: this.save() });
     return term;
   }
 

@@ -56,7 +56,8 @@ export abstract class ParserBase {
   private commentChain: Chain<Comment> | undefined;
   private hints: readonly string[] = [];
   private depth = 0;
-  protected readonly termCache: Map<number, { term: Term | undefined; after: ParserState }> = new Map();
+  protected readonly termCache: Map<number, { term: Term | undefined; before: ParserState; after: ParserState }> =
+    new Map();
 
   constructor(file: string, source: string, version: RegoVersion) {
     this.file = file;
@@ -108,6 +109,13 @@ export abstract class ParserBase {
     this.errorChain = state.errors;
     this.commentChain = state.comments;
     this.hints = state.hints;
+  }
+
+  /** Goes to where a remembered reading ended, without errors that were met before it began. */
+  protected replay(before: ParserState, after: ParserState): void {
+    const errors = this.errorChain;
+    this.restore(after);
+    if (before.errors === after.errors) this.errorChain = errors;
   }
 
   /** Advances to the next token that is neither white space nor a comment. */

@@ -1,0 +1,257 @@
+/**
+ * The back end that writes one JavaScript function for each rule set and lookup of a plan and
+ * compiles them together, so that rules call each other directly. Needs `new Function`.
+ */
+import type { Clause, Lookup, Plan, QueryPlan, RuleSet } from '../compile/plan.js';
+import type { Value } from '../values/index.js';
+import { type BackEnd, directQuery, type QueryCode } from './back-end.js';
+import { type Done, Emitter } from './emit.js';
+import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
+import { isWorthRemembering } from './remembering.js';
+import { RUNTIME } from './runtime.js';
+import type { World } from './world.js';
+
+type SetFunction = (world: World, ...args: readonly Value[]) => Value | undefined;
+
+interface GeneratedModule {
+  readonly sets: readonly SetFunction[];
+  readonly lookups: readonly SetFunction[];
+}
+
+/** Whether the environment lets code be generated. */
+export function canGenerate(): boolean {
+  try {
+    return new Function('return true')() === true;
+  } catch {
+    return false;
+  }
+}
+
+function hasLoop(clause: Clause): boolean {
+  return clause.steps.some((step) => step.step === 'iterate' || step.step === 'relation' || step.step === 'choice');
+}
+
+class SetWriter {
+  private readonly emitter: Emitter;
+  private readonly plan: Plan;
+
+  constructor(emitter: Emitter, plan: Plan) {
+    this.emitter = emitter;
+    this.plan = plan;
+  }
+
+  /** The functions of a rule set: `c` computes, `r` remembers, `f` is called with arguments. */
+  set(set: RuleSet): string {
+    if (set.kind === 'set' || set.kind === 'object') return this.partial(set) + this.remembering(set);
+    if (set.kind === 'function') return this.definition(set) + this.calling(set);
+    return this.definition(set) + this.remembering(set);
+  }
+
+  private remembering(set: RuleSet): string {
+    const i = set.index;
+    return `function r${i}(w){if(w.stamps[${i}]===w.generation)return w.memo[${i}];const q=w.session;if(++q.depth>q.maxDepth)q.enter();const v=w.hidden!==undefined&&w.hidden.has(${i})?E.base(w,${set.basePath}):c${i}(w);q.depth--;w.memo[${i}]=v;w.stamps[${i}]=w.generation;return v;}\n`;
+  }
+
+  private calling(set: RuleSet): string {
+    const i = set.index;
+    const args = Array.from({ length: set.arity }, (_, index) => `s${index}`);
+    const list = ['w0', ...args].join(',');
+    const at = this.emitter.constant(set.clauses[0]?.location ?? set.fallback?.location);
+    const guarded = `if(w0.mocks!==undefined||w0.hidden!==undefined)return E.call(w0,${i},[${args.join(',')}],${at});`;
+    const plain = `const q=w0.session;if(--q.left<0)q.exhausted();if(++q.depth>q.maxDepth)q.enter();const v=c${i}(${list});q.depth--;return v;`;
+    if (args.length === 0 || !isWorthRemembering(set)) return `function f${i}(${list}){${guarded}${plain}}\n`;
+    let find = `let m=w0.callMemo(${i}),n;`;
+    for (const arg of args.slice(0, -1)) find += `n=m.get(${arg});if(n===undefined){n=new Map();m.set(${arg},n);}m=n;`;
+    const last = args.at(-1);
+    find += `n=m.get(${last});if(n!==undefined||m.has(${last}))return n;`;
+    const store = plain.replace('return v;', `m.set(${last},v);return v;`);
+    return `function f${i}(${list}){${guarded}${find}${store}}\n`;
+  }
+
+  private definition(set: RuleSet): string {
+    const { emitter } = this;
+    emitter.begin();
+    const args = Array.from({ length: set.arity }, (_, index) => `s${index}`);
+    let code = '';
+    for (const clause of set.clauses) code += this.ordered(set, clause);
+    code += 'if(r!==undefined)return r;';
+    if (set.fallback !== undefined) {
+      code += `D:{${emitter.body(set.fallback.steps, 'break D;', { action: '', stop: `return ${emitter.atom(set.fallback.value)};` })}}`;
+    }
+    const declarations = withoutParameters(emitter.declarations(), args);
+    return `function c${set.index}(${['w0', ...args].join(',')}){const q=w0.session;let r,g;${declarations}${code}return undefined;}\n`;
+  }
+
+  /** A clause and its `else` branches: the first with an answer is the answer. */
+  private ordered(set: RuleSet, clause: Clause): string {
+    if (clause.otherwise.length === 0) return this.clause(set, clause, undefined);
+    let code = 'g=false;';
+    for (const branch of [clause, ...clause.otherwise]) code += `if(!g){${this.clause(set, branch, 'g=true;')}}`;
+    return code;
+  }
+
+  private clause(set: RuleSet, clause: Clause, mark: string | undefined): string {
+    const { emitter } = this;
+    const label = emitter.fresh('A');
+    const value = emitter.atom(clause.value);
+    let done: Done;
+    const only = set.clauses.length === 1 && !hasLoop(clause);
+    if (set.isUniform || only) done = { action: '', stop: `return ${value};` };
+    else {
+      const conflict = `H.conflict(${JSON.stringify(set.name)},${set.kind === 'function'},${emitter.constant(clause.location)})`;
+      const action = `${mark ?? ''}if(r===undefined)r=${value};else if(r!==${value}&&!H.equal(r,${value}))throw ${conflict};`;
+      // A constant cannot differ from itself; a body without loops comes here once.
+      done = { action, stop: clause.value.op === 'const' || !hasLoop(clause) ? `break ${label};` : undefined };
+    }
+    return `${label}:{${emitter.body(clause.steps, `break ${label};`, done)}}`;
+  }
+
+  private partial(set: RuleSet): string {
+    const { emitter } = this;
+    emitter.begin();
+    let code = '';
+    for (const clause of set.clauses) code += this.collect(set, clause);
+    const builder = set.kind === 'set' ? 'new H.SetBuilder()' : 'new H.PartialObject()';
+    return `function c${set.index}(w0){const q=w0.session;const b=${builder};${emitter.declarations()}${code}return b.build();}\n`;
+  }
+
+  private collect(set: RuleSet, clause: Clause): string {
+    const { emitter } = this;
+    const label = emitter.fresh('A');
+    const value = emitter.atom(clause.value);
+    let action = `if(b.add(${value}))q.grow();`;
+    if (set.kind === 'object') {
+      const method = clause.leafIsSet ? 'add' : 'put';
+      action = `q.grow();b.${method}([${emitter.atoms(clause.keys)}],${value},${emitter.constant(clause.location)});`;
+    }
+    return `${label}:{${emitter.body(clause.steps, `break ${label};`, { action, stop: undefined })}}`;
+  }
+
+  lookup(lookup: Lookup): string {
+    const { emitter } = this;
+    const set = this.plan.sets[lookup.set] as RuleSet;
+    emitter.begin();
+    const keys = Array.from({ length: lookup.arity }, (_, index) => `s${index}`);
+    let code = '';
+    for (const clause of lookup.clauses) {
+      if (set.kind !== 'set') {
+        code += this.collect(set, clause);
+        continue;
+      }
+      const label = emitter.fresh('A');
+      code += `${label}:{${emitter.body(clause.steps, `break ${label};`, { action: '', stop: 'return s0;' })}}`;
+    }
+    const declarations = withoutParameters(emitter.declarations(), keys);
+    let result = 'undefined';
+    let builder = '';
+    if (set.kind !== 'set') {
+      builder = 'const b=new H.PartialObject();';
+      result = 'b.build()';
+      for (const key of keys) result = `H.element(${result},${key})`;
+    }
+    const body = `function d${lookup.index}(${['w0', ...keys].join(',')}){const q=w0.session;${builder}${declarations}${code}return ${result};}\n`;
+    return keys.length === 1 ? body + this.rememberingLookup(lookup, set) : body;
+  }
+
+  private rememberingLookup(lookup: Lookup, set: RuleSet): string {
+    const i = lookup.index;
+    const full = `if(w.stamps[${set.index}]===w.generation||w.hidden!==undefined)return E.lookup(w,${i},[k]);`;
+    const find = `const m=w.lookupMemo(${i}),x=H.keyOf(k),n=m.get(x);if(n!==undefined||m.has(x))return n;`;
+    const compute = `const q=w.session;if(++q.depth>q.maxDepth)q.enter();const v=d${i}(w,k);q.depth--;m.set(x,v);return v;`;
+    return `function l${i}(w,k){${full}${find}${compute}}\n`;
+  }
+}
+
+function withoutParameters(declarations: string, parameters: readonly string[]): string {
+  if (declarations === '') return '';
+  const names = declarations
+    .slice(4, -1)
+    .split(',')
+    .filter((name) => !parameters.includes(name));
+  return names.length === 0 ? '' : `let ${names.join(',')};`;
+}
+
+function generateModule(engine: Engine): { readonly source: string; readonly constants: unknown[] } {
+  const { plan } = engine;
+  const constants: unknown[] = [];
+  const emitter = new Emitter(constants, {
+    sets: plan.sets.length,
+    lookups: plan.lookups.length,
+    bases: plan.basePaths.length,
+  });
+  const writer = new SetWriter(emitter, plan);
+  let source = '"use strict";\n';
+  for (const set of plan.sets) source += writer.set(set);
+  for (const lookup of plan.lookups) source += writer.lookup(lookup);
+  const sets = plan.sets.map((set) => `c${set.index}`);
+  const lookups = plan.lookups.map((lookup) => `d${lookup.index}`);
+  source += `return {sets:[${sets.join(',')}],lookups:[${lookups.join(',')}]};`;
+  return { source, constants };
+}
+
+/** Compiles all rule sets of the engine's plan to JavaScript. */
+export function generatedBackEnd(engine: Engine): BackEnd {
+  const { source, constants } = generateModule(engine);
+  const module = new Function('E', 'K', 'H', source)(engine, constants, RUNTIME) as GeneratedModule;
+  for (const set of engine.plan.sets) {
+    const code = module.sets[set.index] as SetFunction;
+    engine.sets[set.index] = compiledSet(set, code);
+    engine.remembersCalls[set.index] = isWorthRemembering(set);
+  }
+  for (const [index, code] of module.lookups.entries()) engine.lookups[index] = compiledLookup(code);
+  return { name: 'generated', query: (plan) => generatedQuery(engine, plan) };
+}
+
+function compiledSet(set: RuleSet, code: SetFunction): CompiledSet {
+  const isFunction = set.kind === 'function';
+  return {
+    value: (world) => (isFunction ? undefined : code(world)),
+    call: (world, args) => (isFunction ? code(world, ...args) : undefined),
+  };
+}
+
+function compiledLookup(code: SetFunction): CompiledLookup {
+  return { find: (world, keys) => code(world, ...keys) };
+}
+
+/** Queries ask for lookups the module does not have: they get functions of their own. */
+function compileNewLookups(engine: Engine): void {
+  const { plan } = engine;
+  for (let index = engine.lookups.length; index < plan.lookups.length; index++) {
+    const constants: unknown[] = [];
+    const writer = new SetWriter(new Emitter(constants, { sets: 0, lookups: 0, bases: 0 }), plan);
+    const source = `"use strict";\n${writer.lookup(plan.lookups[index] as Lookup)}return d${index};`;
+    engine.lookups[index] = compiledLookup(
+      new Function('E', 'K', 'H', source)(engine, constants, RUNTIME) as SetFunction,
+    );
+  }
+}
+
+function generatedQuery(engine: Engine, plan: QueryPlan): QueryCode {
+  compileNewLookups(engine);
+  const direct = plan.bindings.length === 1 ? directQuery(engine, plan) : undefined;
+  if (direct !== undefined) return direct;
+  const constants: unknown[] = [];
+  const emitter = new Emitter(constants, { sets: 0, lookups: 0, bases: 0 });
+  emitter.begin();
+  const values = emitter.atoms(plan.bindings.map((binding) => binding.value));
+  const code = emitter.body(plan.steps, 'break Q;', { action: `if(visit([${values}]))`, stop: 'return;' });
+  const source = `"use strict";return (w0,visit)=>{const q=w0.session;${emitter.declarations()}Q:{${code}}};`;
+  type Run = (world: World, visit: (values: readonly Value[]) => boolean) => void;
+  const run = new Function('E', 'K', 'H', source)(engine, constants, RUNTIME) as Run;
+  return {
+    first: (world) => {
+      let found: Value | undefined;
+      run(world, (row) => {
+        found = row[0];
+        return true;
+      });
+      return found;
+    },
+    each: (world, visit) =>
+      run(world, (row) => {
+        visit(row);
+        return false;
+      }),
+  };
+}
