@@ -18,6 +18,7 @@ import { regexBuiltins } from './regular-expressions.js';
 import { semverBuiltins } from './semver.js';
 import { setBuiltins } from './sets.js';
 import { stringBuiltins } from './strings.js';
+import { timeBuiltins } from './times.js';
 import { tracingBuiltins } from './tracing.js';
 import type { TypeDecl } from './type-decl.js';
 import { typeBuiltins } from './types.js';
@@ -59,6 +60,7 @@ const families: readonly (readonly Builtin[])[] = [
   semverBuiltins,
   setBuiltins,
   stringBuiltins,
+  timeBuiltins,
   tracingBuiltins,
   typeBuiltins,
   unitBuiltins,
