@@ -1,1 +1,29 @@
-process.stdout.write('');
+/** The `bailiwick` command. One file a subcommand; exit codes: 0 done, 1 refused or failed, 2 bad usage or a broken check. */
+import { Command } from 'commander';
+import { auditCommand } from './commands/audit.js';
+import { policyCommand } from './commands/policy.js';
+import { tokenCommand } from './commands/token.js';
+import { CommandFailure } from './failure.js';
+
+const program = new Command('bailiwick')
+  .description('Policies, configuration and their history, from the command line.')
+  .showHelpAfterError('(--help shows the options)')
+  .addCommand(policyCommand())
+  .addCommand(auditCommand())
+  .addCommand(tokenCommand());
+
+program.exitOverride((error) => {
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommandFailure) {
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.exitCode;
+  } else if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('commander.'))) {
+    throw error;
+  }
+}

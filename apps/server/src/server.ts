@@ -29,7 +29,8 @@ export interface RunningServer {
 export async function startServer(settings: Settings, installationRoot: string): Promise<RunningServer> {
   const startedMs = performance.now();
   mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 });
-  const logger = createLogger(settings.logLevel, 'bailiwick');
+  const log = createLogger(settings.logLevel);
+  const logger = log.child({ service: 'control' });
   const publicPort = settings.port === 0 ? await freePort(settings.host) : settings.port;
   const publicUrl =
     settings.publicUrl === '' ? `http://${settings.host}:${publicPort}` : settings.publicUrl.replace(/\/$/, '');
@@ -56,7 +57,15 @@ export async function startServer(settings: Settings, installationRoot: string):
     if (demo) stoppers.push(() => demo.close());
     if (isGateway)
       stoppers.push(
-        await startGateway({ settings, installationRoot, platform, logger, controlPort, demo, publicPort }),
+        await startGateway({
+          settings,
+          installationRoot,
+          platform,
+          logger: log.child({ service: 'gateway' }),
+          controlPort,
+          demo,
+          publicPort,
+        }),
       );
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     const greeting = isGateway

@@ -5,13 +5,13 @@
  */
 import type { KeyObject } from 'node:crypto';
 import type { Json } from '@bailiwick/contract';
+import { type ChainHeads, rootChain, sealRecord } from '@bailiwick/contract/audit-chain';
 import { parseJson } from '@bailiwick/rego';
 import { decodeOutboxEntry, type OutboxEntry, pendingEtag } from '../policies/outbox.js';
 import { outboxPrefix, ownPrefix } from '../policies/policy-model.js';
 import type { AuditFacts, AuditLogStore, AuditRecord } from '../ports/audit-log.port.js';
 import type { KeyValue, KeyValueStore, Lease, Watch } from '../ports/key-value-store.port.js';
 import type { PolicyArchive } from '../ports/policy-archive.port.js';
-import { type ChainHeads, rootChain, sealRecord } from './audit-seal.js';
 
 const leaderKey = `${ownPrefix}workers/outbox`;
 const leaseTtlMs = 5_000;

@@ -69,9 +69,11 @@ function responder(
     if (isDone) return;
     isDone = true;
     response.off('close', onClose);
-    if (error === undefined) return resolve();
-    if (!response.headersSent) return reject(asRefusal(error));
-    response.destroy();
+    if (error !== undefined && !response.headersSent) {
+      reject(asRefusal(error));
+      return;
+    }
+    if (error !== undefined) response.destroy();
     resolve();
   };
   return {

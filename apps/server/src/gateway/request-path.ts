@@ -14,6 +14,7 @@ export function readRequestPath(target: string): RequestPath {
   const mark = target.indexOf('?');
   const raw = mark < 0 ? target : target.slice(0, mark);
   const query = mark < 0 ? '' : target.slice(mark + 1);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
   if (/[\\#\u0000-\u0020\u007f]/.test(target))
     return refuse('the address holds a backslash, a fragment or a control character');
   if (raw.includes('//')) return refuse('the path holds an empty segment');

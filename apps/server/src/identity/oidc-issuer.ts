@@ -5,9 +5,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
+import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Caller } from '../decisions/decision-service.js';
 import type { LocalKeys } from './local-keys.js';
+import { SessionMemory } from './session-memory.js';
 import { signInPage } from './sign-in-page.js';
 import type { Users } from './users.js';
 
@@ -23,12 +24,13 @@ export interface OidcIssuerParts {
 const tokenSeconds = 3600;
 const nativeClient = 'bailiwick';
 
-/** Registers `/oidc/*`. Loads the provider only now: it is large. */
+/** Registers `/oidc/*`. The provider is large: it is loaded when the first request needs it. */
 export async function oidcIssuer(app: FastifyInstance, parts: OidcIssuerParts): Promise<void> {
-  const { default: Provider } = await import('oidc-provider');
-  const provider = new Provider(`${parts.publicUrl}/oidc`, configuration(parts));
-  provider.proxy = true;
-  const callback = provider.callback();
+  let loading: Promise<Provider> | undefined;
+  const provider = (): Promise<Provider> => {
+    loading ??= loadProvider(parts);
+    return loading;
+  };
   const config = { access: { action: 'public' } } as const;
   await app.register(async (scope) => {
     // The provider reads the bodies of its own requests.
@@ -39,7 +41,7 @@ export async function oidcIssuer(app: FastifyInstance, parts: OidcIssuerParts): 
       const raw = request.raw as typeof request.raw & { originalUrl?: string };
       raw.originalUrl = raw.url ?? '';
       raw.url = (raw.url ?? '').slice('/oidc'.length);
-      await callback(raw, reply.raw);
+      await (await provider()).callback()(raw, reply.raw);
     });
   });
   await app.register(async (scope) => signInRoutes(scope, provider, parts.users));
@@ -71,8 +73,16 @@ export async function oidcIssuer(app: FastifyInstance, parts: OidcIssuerParts): 
   );
 }
 
+async function loadProvider(parts: OidcIssuerParts): Promise<Provider> {
+  const { default: Implementation } = await import('oidc-provider');
+  const provider = new Implementation(`${parts.publicUrl}/oidc`, configuration(parts));
+  provider.proxy = true;
+  return provider;
+}
+
 function configuration(parts: OidcIssuerParts): Configuration {
   return {
+    adapter: SessionMemory,
     jwks: { keys: [...parts.keys.privateKeySet.keys] } as NonNullable<Configuration['jwks']>,
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     clients: [
@@ -160,7 +170,7 @@ interface Interactions {
   interactionFinished(request: unknown, response: unknown, result: object, options: object): Promise<void>;
 }
 
-function signInRoutes(scope: FastifyInstance, provider: Interactions, users: Users): void {
+function signInRoutes(scope: FastifyInstance, provider: () => Promise<Interactions>, users: Users): void {
   const config = { access: { action: 'public' } } as const;
   const show = {
     'content-type': 'text/html; charset=utf-8',
@@ -176,7 +186,7 @@ function signInRoutes(scope: FastifyInstance, provider: Interactions, users: Use
     '/oidc-sign-in/:uid',
     { config, schema: { hide: true } },
     async (request, reply) => {
-      const { uid } = await provider.interactionDetails(request.raw, reply.raw);
+      const { uid } = await (await provider()).interactionDetails(request.raw, reply.raw);
       return reply.headers(show).serializer(String).send(signInPage(uid));
     },
   );
@@ -192,7 +202,7 @@ function signInRoutes(scope: FastifyInstance, provider: Interactions, users: Use
           .serializer(String)
           .send(signInPage(request.params.uid, 'Name or password is wrong.'));
       reply.hijack();
-      await provider.interactionFinished(
+      await (await provider()).interactionFinished(
         request.raw,
         reply.raw,
         { login: { accountId: user.name } },

@@ -87,8 +87,8 @@ export function opaRoutes(app: FastifyInstance, parts: OpaRouteParts): void {
         parts,
         request as unknown as DataRequest,
         reply,
-        (request.body ?? {}).query,
-        (request.body ?? {}).input as Value | undefined,
+        request.body?.query,
+        request.body?.input as Value | undefined,
       ),
   );
   app.get<{ Querystring: DataQuery & { q?: string } }>(

@@ -1,14 +1,14 @@
-/** One JSON log line a request: `ts, service, level, request_id, method, path, status, latency_ms` (specification section 11). */
+/** The program's logger; each role takes a child with its `service`. One JSON line a request: `ts, service, level, request_id, method, path, status, latency_ms` (specification section 11). */
 import pino from 'pino';
 import { activeTraceId } from './tracing.js';
 
 export type Logger = pino.Logger;
 
-export function createLogger(level: string, service: string): Logger {
+export function createLogger(level: string): Logger {
   return pino(
     {
       level,
-      base: { service },
+      base: null,
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label.toUpperCase() }) },
       messageKey: 'message',

@@ -42,6 +42,7 @@ const channelOptions = {
   'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
   'grpc.enable_http_proxy': 0,
+  'grpc-node.flow_control_window': 4 * 1024 * 1024,
 };
 
 function toClientOptions(endpoint: string, options: EtcdOptions): IOptions {

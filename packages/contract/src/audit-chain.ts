@@ -3,7 +3,7 @@
  * before it; records of the `root` chain name the heads of the other chains and are signed (Ed25519), so that a tail cannot vanish unseen.
  */
 import { createHash, type KeyObject, sign, verify } from 'node:crypto';
-import type { AuditFacts, AuditRecord } from '../ports/audit-log.port.js';
+import type { AuditFacts, AuditRecord } from './audit-record.js';
 
 export const rootChain = 'root';
 export const genesisHash = '0'.repeat(64);
