@@ -135,12 +135,13 @@ export class EtcdWatch implements Watch {
       stream.on('data', (response) => {
         if (isOver) return;
         heardMs = cluster.lastContactMs = Date.now();
-        this.#take(response, end);
+        this.#take(response, end, () => !isOver);
       });
     });
   }
 
-  #take(response: IWatchResponse, end: (ending: Ending, error?: unknown) => void): void {
+  /** `isLive` tells, after a question that took its time, whether the stream is still the one in use. */
+  #take(response: IWatchResponse, end: (ending: Ending, error?: unknown) => void, isLive: () => boolean): void {
     if (response.canceled) {
       const isCompacted = Number(response.compact_revision) > 0 || response.cancel_reason.includes('compacted');
       if (isCompacted) end('resync');
@@ -149,7 +150,10 @@ export class EtcdWatch implements Watch {
     }
     if (response.created) {
       this.#checkOrigin(response).then(
-        (isSame) => (isSame ? this.#report(true) : end('resync')),
+        (isSame) => {
+          if (!isSame) end('resync');
+          else if (isLive()) this.#report(true);
+        },
         (error: unknown) => end('broken', error),
       );
       return;
