@@ -4,6 +4,7 @@ import { arithmeticBuiltins } from './arithmetic.js';
 import { arrayBuiltins } from './arrays.js';
 import { bitBuiltins } from './bits.js';
 import type { Builtin } from './builtin.js';
+import { certificateBuiltins } from './certificates.js';
 import { comparisonBuiltins } from './comparison.js';
 import { encodingBuiltins } from './encoding.js';
 import { graphBuiltins } from './graphs.js';
@@ -19,6 +20,7 @@ import { semverBuiltins } from './semver.js';
 import { setBuiltins } from './sets.js';
 import { stringBuiltins } from './strings.js';
 import { timeBuiltins } from './times.js';
+import { tokenBuiltins } from './tokens.js';
 import { tracingBuiltins } from './tracing.js';
 import type { TypeDecl } from './type-decl.js';
 import { typeBuiltins } from './types.js';
@@ -46,6 +48,7 @@ const families: readonly (readonly Builtin[])[] = [
   arithmeticBuiltins,
   arrayBuiltins,
   bitBuiltins,
+  certificateBuiltins,
   comparisonBuiltins,
   encodingBuiltins,
   graphBuiltins,
@@ -61,6 +64,7 @@ const families: readonly (readonly Builtin[])[] = [
   setBuiltins,
   stringBuiltins,
   timeBuiltins,
+  tokenBuiltins,
   tracingBuiltins,
   typeBuiltins,
   unitBuiltins,
