@@ -242,6 +242,23 @@ function describeFailures(): void {
     expect((await store.transact([], [put('/small', 'x')])).succeeded).toBe(true);
   }, 60_000);
 
+  it('signs in again when etcd has forgotten its token, for calls, watches and leases', async () => {
+    const server = await start({ auth: true });
+    const store = openEtcd({ endpoints: server.endpoints, username: 'bailiwick', password: 'app-secret' });
+    closers.push(() => store.close());
+    const { revision } = await store.transact([], [put('/auth/a', '1')]);
+    const { batches, resyncs } = follow(store, '/auth/', revision);
+    const lease = await store.grantLease(10_000);
+    // Simple tokens live in the member's memory.
+    await server.restart(0);
+    const { revision: after } = await vi.waitFor(() => store.transact([], [put('/auth/a', '2')]), { timeout: 10_000 });
+    await vi.waitFor(() => expect(batches.map((batch) => batch.revision)).toEqual([after]), { timeout: 10_000 });
+    await store.transact([], [{ kind: 'put', key: '/auth/leased', value: '', leaseId: lease.id }]);
+    await lease.release();
+    expect(await store.get('/auth/leased')).toBeUndefined();
+    expect(resyncs).toEqual([]);
+  }, 60_000);
+
   it('refuses a wrong password and a certificate of a stranger as unavailable, not for ever', async () => {
     const server = await start({ auth: true });
     const store = openEtcd({ endpoints: server.endpoints, username: 'bailiwick', password: 'wrong' });

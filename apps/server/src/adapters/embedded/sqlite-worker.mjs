@@ -64,8 +64,8 @@ function prepareDatabase() {
   else if (version !== 1) throw new Error(`the data was written by a newer version (key-value schema ${version})`);
 }
 
-/** What the writer knows without asking the file; reloaded after every rollback. */
-const state = { revision: 0, compacted: 0, historyBytes: 0, revisionOnDisk: 0 };
+/** What the writer knows without asking the file; read again by the first group after a rollback. */
+const state = { revision: 0, compacted: 0, historyBytes: 0, revisionOnDisk: 0, isKnown: false };
 
 function loadState() {
   const meta = prepare('SELECT value FROM kv_meta WHERE name = ?');
@@ -73,6 +73,7 @@ function loadState() {
   state.compacted = meta.get('compacted').value;
   const sum = prepare('SELECT coalesce(sum(bytes), 0) AS bytes FROM kv_history WHERE id >= ?');
   state.historyBytes = sum.get((state.compacted + 1) * placesPerRevision).bytes;
+  state.isKnown = true;
 }
 
 /** Rolls back to what is on disk. @param {{ revision: number, historyBytes: number }} before */
@@ -255,10 +256,21 @@ function runIsolated(request) {
   return reply;
 }
 
+/** A disk that is gone may refuse even this; the next group begins with it then. */
+function rollBack() {
+  try {
+    if (db.inTransaction) prepare('ROLLBACK').run();
+  } catch (error) {
+    process.emitWarning(`SQLite could not roll back: ${error}`);
+  }
+}
+
 /** One commit for all. Either every reply is final and on disk, or every request failed with the one error. */
 function runGroup(requests) {
   try {
+    if (db.inTransaction) prepare('ROLLBACK').run();
     prepare('BEGIN IMMEDIATE').run();
+    if (!state.isKnown) loadState();
     const replies = requests.map(runIsolated);
     compactWhenDue();
     if (state.revision !== state.revisionOnDisk)
@@ -267,8 +279,8 @@ function runGroup(requests) {
     state.revisionOnDisk = state.revision;
     return replies;
   } catch (error) {
-    if (db.inTransaction) prepare('ROLLBACK').run();
-    loadState();
+    state.isKnown = false;
+    rollBack();
     // A large request may have filled the disk that has room for the small ones beside it.
     if (error?.code === 'SQLITE_FULL' && requests.length > 1) return requests.flatMap((request) => runGroup([request]));
     return requests.map(() => failure(error));
@@ -281,7 +293,7 @@ function runControl(sql) {
     if (sql !== 'ROLLBACK' || db.inTransaction) db.prepare(sql).run();
     return { ok: true, value: undefined };
   } catch (error) {
-    if (sql === 'COMMIT' && db.inTransaction) db.prepare('ROLLBACK').run();
+    if (sql === 'COMMIT') rollBack();
     return failure(error);
   }
 }

@@ -15,6 +15,10 @@ interface Metadata {
   clone(): Metadata;
   set(key: string, value: string): void;
 }
+/** Private in etcd3, which forgets a token by itself only after single calls, not after streams. */
+interface Authenticator {
+  invalidateMetadata(): void;
+}
 interface StreamClient {
   watch(metadata: Metadata): IDuplexStream<IWatchRequest, IWatchResponse>;
   leaseKeepAlive(
@@ -72,14 +76,12 @@ function toClientOptions(endpoint: string, options: EtcdOptions): IOptions {
 
 export class EtcdConnection {
   readonly endpoint: string;
-  readonly #options: EtcdOptions;
-  #pool: ConnectionPool;
-  kv: KVClient;
-  lease: LeaseClient;
+  readonly #pool: ConnectionPool;
+  readonly kv: KVClient;
+  readonly lease: LeaseClient;
 
   constructor(endpoint: string, options: EtcdOptions) {
     this.endpoint = endpoint;
-    this.#options = options;
     this.#pool = new ConnectionPool(toClientOptions(endpoint, options));
     this.kv = new KVClient(this.#pool);
     this.lease = new LeaseClient(this.#pool);
@@ -100,13 +102,10 @@ export class EtcdConnection {
     );
   }
 
-  /** Takes note of a failure: a token that is no longer good is thrown away with all that was built on it. */
+  /** Takes note of a failure: a token that is no longer good is forgotten, and the next call signs in again. */
   heed(error: unknown): void {
-    if (!isTokenFault(error)) return;
-    this.#pool.close();
-    this.#pool = new ConnectionPool(toClientOptions(this.endpoint, this.#options));
-    this.kv = new KVClient(this.#pool);
-    this.lease = new LeaseClient(this.#pool);
+    if (isTokenFault(error))
+      (this.#pool as unknown as { authenticator: Authenticator }).authenticator.invalidateMetadata();
   }
 
   close(): void {

@@ -25,10 +25,10 @@ export function mayHaveHappened(error: unknown): boolean {
   return !notDone.some((part) => text.includes(part));
 }
 
-/** The token is no longer good: sign in again. */
+/** The token may be no longer good: sign in again. A watch is told of an unknown token as `permission denied`. */
 export function isTokenFault(error: unknown): boolean {
   const text = textOf(error);
-  return text.includes('invalid auth token') || text.includes('auth store is old');
+  return ['invalid auth token', 'auth store is old', 'permission denied'].some((part) => text.includes(part));
 }
 
 export const isLeaseGone = (error: unknown): boolean => textOf(error).includes('requested lease not found');
