@@ -8,31 +8,33 @@ import { root } from './prepare.mjs';
 /** Not bundled: native modules, and packages that find files beside themselves at run time. */
 const external = ['better-sqlite3', 'swagger-ui-dist', 'oidc-provider', 'mongodb', 'etcd3', '@opentelemetry/*'];
 
+/** How every bundle of this repository is made. */
+export const bundleOptions = {
+  absWorkingDir: root,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  platform: 'node',
+  target: 'node20.20',
+  format: 'esm',
+  conditions: ['bailiwick:source', 'node', 'import'],
+  external,
+  sourcemap: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  // Some bundled CommonJS packages call require(); ES modules have none of their own.
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+};
+
 /** Bundles everything into `dist/`; takes about a second. */
 export async function build() {
   const dist = join(root, 'dist');
   mkdirSync(dist, { recursive: true });
   await esbuild({
-    absWorkingDir: root,
-    entryPoints: {
-      bailiwick: 'apps/server/src/main.ts',
-      cli: 'apps/cli/src/main.ts',
-    },
+    ...bundleOptions,
+    entryPoints: { bailiwick: 'apps/server/src/main.ts', cli: 'apps/cli/src/main.ts' },
     outdir: 'dist',
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    platform: 'node',
-    target: 'node20.20',
-    format: 'esm',
-    conditions: ['bailiwick:source', 'node', 'import'],
-    external,
-    sourcemap: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-    // Some bundled CommonJS packages call require(); ES modules have none of their own.
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
   });
   copyFileSync(join(root, 'apps/server/src/adapters/embedded/sqlite-worker.mjs'), join(dist, 'sqlite-worker.mjs'));
 }

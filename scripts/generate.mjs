@@ -1,0 +1,41 @@
+/** Generates what derives from code: `docs/reference/settings.md`, `docs/reference/openapi.json`. `--check` fails when a file differs. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { bundleOptions } from './build.mjs';
+import { root } from './prepare.mjs';
+
+const isCheck = process.argv.includes('--check');
+const folder = join(root, '.cache', 'generate');
+mkdirSync(folder, { recursive: true });
+await build({
+  ...bundleOptions,
+  entryPoints: { reference: 'scripts/reference.ts' },
+  outdir: folder,
+  logLevel: 'error',
+});
+const { copyFileSync } = await import('node:fs');
+copyFileSync(join(root, 'apps/server/src/adapters/embedded/sqlite-worker.mjs'), join(folder, 'sqlite-worker.mjs'));
+const { settingsPage, openApiDocument } = await import(pathToFileURL(join(folder, 'reference.mjs')).href);
+const data = mkdtempSync(join(tmpdir(), 'bailiwick-generate-'));
+const files = {
+  'docs/reference/settings.md': settingsPage(),
+  'docs/reference/openapi.json': await openApiDocument(data, root),
+};
+rmSync(data, { recursive: true, force: true });
+
+let differs = false;
+for (const [path, content] of Object.entries(files)) {
+  const file = join(root, path);
+  if (isCheck && (!existsSync(file) || readFileSync(file, 'utf8') !== content)) {
+    differs = true;
+    console.log(`${path} is not what the code says: run \`node scripts/generate.mjs\`.`);
+  }
+  if (!isCheck) {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  }
+}
+process.exit(differs ? 1 : 0);
