@@ -70,7 +70,7 @@ export function runCase(testCase: ConformanceCase, version: RegoVersion, backend
     const input = testCase.input_term === undefined ? testCase.input : termValue(testCase.input_term);
     rows = policy.query(testCase.query, input, {
       strictBuiltinErrors: testCase.strict_error === true,
-      context: { env: testCase.env ?? {} },
+      context: { env: testCase.env ?? {}, resolveHost: resolveLiteral },
     });
   } catch (error) {
     return checkError(testCase, error);
@@ -83,6 +83,11 @@ export function runCase(testCase: ConformanceCase, version: RegoVersion, backend
   const want = resultKeys(testCase.want_result, false, false);
   if (got.length === want.length && got.every((key, index) => key === want[index])) return undefined;
   return `wanted ${JSON.stringify(want)}, got ${JSON.stringify(got)}`;
+}
+
+/** Names that need no network: literal addresses and this machine. */
+function resolveLiteral(name: string): readonly string[] {
+  return name === 'localhost' ? ['127.0.0.1', '::1'] : [name];
 }
 
 function termValue(text: string): Value | undefined {

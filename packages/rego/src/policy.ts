@@ -3,7 +3,7 @@
  * queries. A policy is immutable except for `setData`, which swaps the whole base document between
  * two evaluations; evaluations are synchronous, so none ever sees half a change.
  */
-import { type Builtin, builtins, type ContextOptions, createContext } from './builtins/index.js';
+import { type Builtin, BuiltinError, builtins, type ContextOptions } from './builtins/index.js';
 import type { Op, QueryPlan } from './compile/plan.js';
 import { type CompiledModules, compileModules, compilePath, compileQuery } from './compile/stages.js';
 import { type RegoError, RegoErrors } from './errors.js';
@@ -12,6 +12,7 @@ import { Engine } from './evaluate/engine.js';
 import { canGenerate, generatedBackEnd } from './evaluate/generated.js';
 import { type Limits, replaceAt, Session, Snapshot, World } from './evaluate/world.js';
 import type { Module, RegoVersion } from './syntax/ast.js';
+import { moduleToValue } from './syntax/module-to-value.js';
 import { parseModuleSource, parseQuery } from './syntax/parser.js';
 import type { Value } from './values/index.js';
 
@@ -36,6 +37,8 @@ export interface CompileOptions {
   readonly strict?: boolean;
   readonly backend?: BackendName;
   readonly limits?: Limits;
+  /** Default true; false runs bodies as written, for comparison. */
+  readonly optimize?: boolean;
   /** Keeps calls of `print`; their lines go to the evaluation's `context.print`. */
   readonly prints?: boolean;
 }
@@ -155,21 +158,30 @@ export class Policy {
     let world = this.idle;
     if (world === undefined) {
       const { plan } = this.engine;
-      const session = new Session(() => createContext());
+      const session = new Session(parseForBuiltin);
       world = new World(session, this.snapshot, plan.sets.length, plan.extents.length, plan.lookups.length);
     } else this.idle = undefined;
     world.generation += 1;
     world.input = input;
     world.snapshot = this.snapshot;
     const { session } = world;
-    session.start(options.limits ?? this.limits, options.strictBuiltinErrors === true);
-    session.makeContext = () => createContext({ charge: (steps) => session.charge(steps), ...options.context });
+    session.start(options.limits ?? this.limits, options.strictBuiltinErrors === true, options.context);
     return world;
   }
 
   private end(world: World): void {
     world.input = undefined;
     this.idle = world;
+  }
+}
+
+/** A module's syntax errors are the built-in's errors. */
+function parseForBuiltin(filename: string, text: string): Value {
+  try {
+    return moduleToValue(filename, text);
+  } catch (error) {
+    if (!(error instanceof RegoErrors)) throw error;
+    throw new BuiltinError('eval_builtin_error', `rego.parse_module: ${error.message}`, error);
   }
 }
 
@@ -228,6 +240,7 @@ export function compile(options: CompileOptions): Policy {
     modules: parseAll(options.modules),
     strict: options.strict === true,
     prints: options.prints === true,
+    optimize: options.optimize !== false,
     builtins,
     isAllowed: allows(options.capabilities?.allowedBuiltins),
   });

@@ -37,7 +37,7 @@ export class Lowerer {
   private bound = new Map<string, Atom>();
   private assigned = new Map<string, number>();
   /** The metadata of the rule being lowered, for `rego.metadata`. */
-  metadata: { readonly chain: Value; readonly rule: Value } = { chain: [], rule: {} };
+  metadata: () => { readonly chain: Value; readonly rule: Value } = () => ({ chain: [], rule: {} });
 
   constructor(builder: PlanBuilder) {
     this.builder = builder;
@@ -250,8 +250,8 @@ export class Lowerer {
     if (COMPARISONS.has(name)) return { op: 'compare', world, by: name as Comparison, left: first, right: second, at };
     if (name === 'internal.member_2') return { op: 'member', key: undefined, value: first, of: second };
     if (name === 'internal.member_3') return { op: 'member', key: first, value: second, of: third };
-    if (name === 'rego.metadata.chain') return { op: 'const', value: this.metadata.chain };
-    if (name === 'rego.metadata.rule') return { op: 'const', value: this.metadata.rule };
+    if (name === 'rego.metadata.chain') return { op: 'const', value: this.metadata().chain };
+    if (name === 'rego.metadata.rule') return { op: 'const', value: this.metadata().rule };
     const set = this.builder.functionSet(operator);
     if (set !== undefined) return { op: 'call', world, set, args, at };
     const builtin = this.builder.builtin(name);

@@ -5,13 +5,11 @@
 import type { Builtin } from '../builtins/builtin.js';
 import type { RegoError, RegoErrorCode } from '../errors.js';
 import type { Body, Expression, Location, Module, Rule, Term } from '../syntax/ast.js';
-import type { Annotation } from './annotations.js';
 import type { RuleTree } from './rule-tree.js';
 
 export interface WorkModule {
   readonly source: Module;
   rules: WorkRule[];
-  annotations: readonly Annotation[];
 }
 
 /** `multi`: a set (`contains`); `single`: one value a reference. */

@@ -128,6 +128,12 @@ export class PlanBuilder implements Plan {
     return lookup.index;
   }
 
+  /** The clauses of a partial set with its member known, for the optimiser. */
+  lookupClauses(set: number): readonly Clause[] {
+    const node = this.nodes[set] as TreeNode;
+    return node.rules.map((rule) => this.lowerPartial(rule, node, 1));
+  }
+
   private lowerSet(set: RuleSet, node: TreeNode): void {
     const rules = node.rules.filter((rule) => !rule.isDefault);
     const fallback = node.rules.find((rule) => rule.isDefault);
@@ -142,7 +148,7 @@ export class PlanBuilder implements Plan {
 
   private lowerer(rule: WorkRule): Lowerer {
     const lowerer = new Lowerer(this);
-    lowerer.metadata = this.metadata(rule);
+    lowerer.metadata = () => this.metadata(rule);
     return lowerer;
   }
 

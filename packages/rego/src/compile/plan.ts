@@ -94,6 +94,16 @@ export type Step = { readonly at?: Location } & (
   | { readonly step: 'test'; readonly value: Op }
   | { readonly step: 'equal'; readonly left: Op; readonly right: Op }
   | { readonly step: 'iterate'; readonly from: Op; readonly key: number; readonly value: number }
+  /** For every element of base data whose fields equal the keys. */
+  | {
+      readonly step: 'probe';
+      readonly from: Op;
+      readonly value: number;
+      readonly fields: readonly (readonly string[])[];
+      readonly keys: readonly Atom[];
+    }
+  /** The collection has the value as an element. */
+  | { readonly step: 'has'; readonly from: Op; readonly value: Atom }
   /** For every element of a relation built-in's answer. */
   | { readonly step: 'relation'; readonly from: Op; readonly value: number }
   | { readonly step: 'array-shape'; readonly value: Op; readonly size: number }

@@ -23,6 +23,7 @@ import {
   type WorkRule,
   writtenName,
 } from './model.js';
+import { optimize } from './optimize.js';
 import type { QueryPlan } from './plan.js';
 import { PlanBuilder } from './plan-builder.js';
 import { checkRecursion } from './recursion.js';
@@ -90,6 +91,8 @@ export interface CompileInput {
   readonly modules: readonly Module[];
   readonly strict: boolean;
   readonly prints: boolean;
+  /** Off: the plan as lowered, for comparison. */
+  readonly optimize: boolean;
   readonly builtins: ReadonlyMap<string, Builtin>;
   readonly isAllowed: (builtin: Builtin) => boolean;
 }
@@ -112,7 +115,7 @@ function raise(context: CompileContext): void {
 
 /** Compiles parsed modules. Errors: `RegoErrors` with everything the failing stage found. */
 export function compileModules(input: CompileInput): CompiledModules {
-  const modules: WorkModule[] = input.modules.map((source) => ({ source, rules: [], annotations: [] }));
+  const modules: WorkModule[] = input.modules.map((source) => ({ source, rules: [] }));
   for (const module of modules) module.rules = module.source.rules.map((rule) => toWorkRule(rule, module));
   const context: CompileContext = {
     modules,
@@ -130,6 +133,7 @@ export function compileModules(input: CompileInput): CompiledModules {
     raise(context);
   }
   const plan = new PlanBuilder(context.tree, input.builtins, ruleMetadata(context));
+  if (input.optimize) optimize(plan);
   return { context, plan, warnings: context.warnings };
 }
 

@@ -15,8 +15,10 @@ import {
   size,
   type Value,
 } from '../values/index.js';
+import { element } from './containers.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
 import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
+import { probe } from './probe.js';
 import { isWorthRemembering } from './remembering.js';
 import type { World } from './world.js';
 
@@ -95,6 +97,13 @@ export class ClosureCompiler {
           if (a === undefined) return false;
           const b = right(frame);
           return b !== undefined && (a === b || equal(a, b));
+        };
+      }
+      case 'has': {
+        const [from, value] = [this.op(step.from), this.atom(step.value)];
+        return (frame) => {
+          const of = from(frame);
+          return of !== undefined && isMember(value(frame) as Value, of);
         };
       }
       case 'array-shape': {
@@ -193,6 +202,22 @@ export class ClosureCompiler {
             frame[value] = v;
             return next(frame);
           });
+        };
+      }
+      case 'probe': {
+        const from = this.op(step.from);
+        const keys = this.list(step.keys);
+        const { value, fields } = step;
+        const id = fields.join('\u0000');
+        return (frame) => {
+          const found = probe(from(frame), fields, id, keys(frame));
+          const { session } = world(frame);
+          for (let i = 0; i < found.length; i++) {
+            if (--session.left < 0) session.exhausted();
+            frame[value] = found[i];
+            if (next(frame)) return true;
+          }
+          return false;
         };
       }
       case 'relation': {
@@ -323,13 +348,13 @@ export class ClosureCompiler {
       const name = op.key.value;
       return (frame) => {
         const value = from(frame);
-        return value === undefined ? undefined : get(value, name);
+        return value === undefined ? undefined : element(value, name);
       };
     }
     const key = this.atom(op.key);
     return (frame) => {
       const value = from(frame);
-      return value === undefined ? undefined : get(value, key(frame) as Value);
+      return value === undefined ? undefined : element(value, key(frame) as Value);
     };
   }
 

@@ -17,14 +17,14 @@ const IDENTIFIER = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
 
 /** Built-ins written inline for plain arguments; `undefined` arguments cannot come here. */
 const INLINE: Readonly<
-  Record<string, (args: readonly string[]) => { readonly when: string; readonly then: string } | undefined>
+  Record<string, (args: readonly string[]) => { readonly when: string; readonly fast: string } | undefined>
 > = {
-  startswith: ([a, b]) => ({ when: `typeof ${a}==='string'&&typeof ${b}==='string'`, then: `${a}.startsWith(${b})` }),
-  endswith: ([a, b]) => ({ when: `typeof ${a}==='string'&&typeof ${b}==='string'`, then: `${a}.endsWith(${b})` }),
-  contains: ([a, b]) => ({ when: `typeof ${a}==='string'&&typeof ${b}==='string'`, then: `${a}.includes(${b})` }),
-  is_string: ([a]) => ({ when: `typeof ${a}==='string'`, then: 'true' }),
-  is_boolean: ([a]) => ({ when: `typeof ${a}==='boolean'`, then: 'true' }),
-  count: ([a]) => ({ when: `Array.isArray(${a})`, then: `${a}.length` }),
+  startswith: ([a, b]) => ({ when: `typeof ${a}==='string'&&typeof ${b}==='string'`, fast: `${a}.startsWith(${b})` }),
+  endswith: ([a, b]) => ({ when: `typeof ${a}==='string'&&typeof ${b}==='string'`, fast: `${a}.endsWith(${b})` }),
+  contains: ([a, b]) => ({ when: `typeof ${a}==='string'&&typeof ${b}==='string'`, fast: `${a}.includes(${b})` }),
+  is_string: ([a]) => ({ when: `typeof ${a}==='string'`, fast: 'true' }),
+  is_boolean: ([a]) => ({ when: `typeof ${a}==='boolean'`, fast: 'true' }),
+  count: ([a]) => ({ when: `Array.isArray(${a})`, fast: `${a}.length` }),
 };
 
 export class Emitter {
@@ -107,7 +107,7 @@ export class Emitter {
     let code = '';
     for (let i = index; i < steps.length; i++) {
       const step = steps[i] as Step;
-      if (step.step === 'iterate' || step.step === 'relation') {
+      if (step.step === 'iterate' || step.step === 'relation' || step.step === 'probe') {
         return code + this.loop(step, (next) => this.body(steps, next, done, i + 1));
       }
       if (step.step === 'choice') return code + this.choice(step, steps, i, done);
@@ -116,9 +116,14 @@ export class Emitter {
     return `${code}${done.action}${done.stop ?? ''}`;
   }
 
-  private loop(step: Step & { step: 'iterate' | 'relation' }, rest: (fail: string) => string): string {
+  private loop(step: Step & { step: 'iterate' | 'relation' | 'probe' }, rest: (fail: string) => string): string {
     const out: string[] = [];
     const from = this.value(step.from, out);
+    if (step.step === 'probe') {
+      const id = this.literal(step.fields.join('\u0000'));
+      const items = `H.probe(${from},${this.constant(step.fields)},${id},[${this.atoms(step.keys)}])`;
+      return out.join('') + this.loopOver(items, -1, step.value, rest);
+    }
     return out.join('') + this.loopOver(from, step.step === 'iterate' ? step.key : -1, step.value, rest);
   }
 
@@ -168,6 +173,10 @@ export class Emitter {
       }
       case 'equal':
         return this.equal(step, fail);
+      case 'has': {
+        const from = this.value(step.from, out);
+        return `${out.join('')}if(!H.has(${from},${this.atom(step.value)}))${fail}`;
+      }
       case 'array-shape':
         return `if(!H.hasArrayShape(${this.value(step.value, out)},${step.size}))${fail}`;
       case 'object-shape':
@@ -333,7 +342,7 @@ export class Emitter {
     const args = op.args.map((arg) => this.atom(arg));
     const general = `E.builtin(${world},${this.constant(op.builtin)},[${args.join(',')}],${this.constant(op.at)})`;
     const inline = INLINE[op.builtin.name]?.(args);
-    return inline === undefined ? general : `(${world}.mocks===undefined&&${inline.when}?${inline.then}:${general})`;
+    return inline === undefined ? general : `(${world}.mocks===undefined&&${inline.when}?${inline.fast}:${general})`;
   }
 
   private compare(op: Op & { op: 'compare' }): string {

@@ -28,7 +28,7 @@ export function canGenerate(): boolean {
 }
 
 function hasLoop(clause: Clause): boolean {
-  return clause.steps.some((step) => step.step === 'iterate' || step.step === 'relation' || step.step === 'choice');
+  return clause.steps.some((step) => ['iterate', 'relation', 'choice', 'probe'].includes(step.step));
 }
 
 class SetWriter {

@@ -1,5 +1,5 @@
 /** What both back ends call: built-ins, conflicts, membership, merging, building partial documents. */
-import type { Builtin, BuiltinContext } from '../builtins/builtin.js';
+import type { Builtin } from '../builtins/builtin.js';
 import { BuiltinError, HaltError } from '../builtins/errors.js';
 import type { Comparison } from '../compile/plan.js';
 import { type EvaluationErrorCode, RegoEvaluationError } from '../errors.js';
@@ -45,7 +45,7 @@ export function runBuiltin(
   at: Location,
 ): Value | undefined {
   try {
-    return builtin.evaluate(args, session.builtinContext() as BuiltinContext);
+    return builtin.evaluate(args, session.context);
   } catch (error) {
     return builtinFailed(error, session, at);
   }

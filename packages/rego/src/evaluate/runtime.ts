@@ -16,10 +16,11 @@ import {
   RegoSet,
   SetBuilder,
   size,
-  sortedKeys,
   type Value,
 } from '../values/index.js';
+import { element, elements, keysOf, missing } from './containers.js';
 import { conflict, isMember, isMemberAt, keyConflict, PartialObject, putUnique } from './operations.js';
+import { probe } from './probe.js';
 
 function memberNames(): Set<string> {
   const names = new Set(['length', '__proto__', 'prototype']);
@@ -37,49 +38,6 @@ function memberNames(): Set<string> {
 
 /** Names that mean something on some value's class: never read directly. */
 export const CLASS_MEMBER_NAMES: ReadonlySet<string> = memberNames();
-
-/** An element of any container; never what an object inherits. */
-export function element(container: Value | undefined, key: Value): Value | undefined {
-  if (typeof container !== 'object' || container === null) return undefined;
-  if (isArray(container)) return typeof key === 'number' ? container[key] : undefined;
-  if (container instanceof RegoSet) return container.has(key) ? key : undefined;
-  if (container instanceof RegoObject) return container.get(key);
-  if (typeof key !== 'string' || container instanceof BigNumber) return undefined;
-  const value = (container as Record<string, Value>)[key];
-  if (value === undefined) return undefined;
-  // Everything an object inherits is a function, save `__proto__`.
-  if (typeof value === 'function' || key === '__proto__') return Object.hasOwn(container, key) ? value : undefined;
-  return value;
-}
-
-/** What reading a plain field did not find. */
-export function missing(container: Value | undefined, key: string): Value | undefined {
-  if (container instanceof RegoSet) return container.has(key) ? key : undefined;
-  if (container instanceof RegoObject) return container.get(key);
-  return undefined;
-}
-
-const NOTHING: readonly Value[] = [];
-
-/** The elements to loop over, in order. */
-export function elements(container: Value | undefined): readonly Value[] {
-  if (typeof container !== 'object' || container === null) return NOTHING;
-  if (isArray(container)) return container;
-  if (container instanceof RegoSet) return container.sorted();
-  if (!isObject(container)) return NOTHING;
-  const result: Value[] = [];
-  if (container instanceof RegoObject)
-    for (const key of container.sortedKeys()) result.push(container.get(key) as Value);
-  else for (const key of sortedKeys(container)) result.push(container[key] as Value);
-  return result;
-}
-
-/** Their keys; undefined for an array, whose keys are indexes. */
-export function keysOf(container: Value | undefined): readonly Value[] | undefined {
-  if (typeof container !== 'object' || container === null || isArray(container)) return undefined;
-  if (container instanceof RegoSet) return container.sorted();
-  return isObject(container) ? sortedKeys(container) : undefined;
-}
 
 export function isCollection(value: Value | undefined): boolean {
   return isArray(value) || isSet(value) || isObject(value);
@@ -106,7 +64,14 @@ export function objectOf(parts: readonly Value[]): Value {
   return builder.build();
 }
 
+/** Whether a collection, if there is one, has the value as an element. */
+export function has(of: Value | undefined, value: Value): boolean {
+  return of !== undefined && isMember(value, of);
+}
+
 export const RUNTIME = {
+  has,
+  probe,
   element,
   missing,
   elements,

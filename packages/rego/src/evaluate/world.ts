@@ -3,9 +3,11 @@
  * by the next: everything remembered in it carries the generation it was found in, so starting over
  * is one addition. `with` derives other worlds, which remember for themselves.
  */
-import type { Builtin, BuiltinContext } from '../builtins/builtin.js';
+import type { Builtin } from '../builtins/builtin.js';
+import type { ContextOptions } from '../builtins/index.js';
 import { RegoEvaluationError } from '../errors.js';
 import { entriesOf, get, isObject, type Key, ObjectBuilder, type Value } from '../values/index.js';
+import { type ModuleToValue, SessionContext } from './session-context.js';
 
 /** Deterministic bounds of one evaluation, and a deadline. */
 export interface Limits {
@@ -36,23 +38,22 @@ export class Session {
   strict = false;
   maxDepth = DEFAULT_MAX_DEPTH;
   maxElements = DEFAULT_MAX_ELEMENTS;
-  context: BuiltinContext | undefined;
-  makeContext: () => BuiltinContext;
+  readonly context: SessionContext;
   readonly errors: RegoEvaluationError[] = [];
   tracer: ((kind: string, location: unknown, detail?: unknown) => void) | undefined;
   private remaining = 0;
   private deadline = Number.POSITIVE_INFINITY;
   private now: () => number = Date.now;
 
-  constructor(makeContext: () => BuiltinContext) {
-    this.makeContext = makeContext;
+  constructor(parseModule: ModuleToValue) {
+    this.context = new SessionContext((steps) => this.charge(steps), parseModule);
   }
 
-  start(limits: Limits, strict: boolean): void {
+  start(limits: Limits, strict: boolean, context: ContextOptions | undefined): void {
     this.depth = 0;
     this.elements = 0;
     this.strict = strict;
-    this.context = undefined;
+    this.context.reset(context);
     this.errors.length = 0;
     this.maxDepth = limits.maxDepth ?? DEFAULT_MAX_DEPTH;
     this.maxElements = limits.maxElements ?? DEFAULT_MAX_ELEMENTS;
@@ -100,11 +101,6 @@ export class Session {
     this.elements += 1;
     if (this.elements > this.maxElements)
       throw new RegoEvaluationError('eval_limit_error', 'the memory budget is used up');
-  }
-
-  builtinContext(): BuiltinContext {
-    this.context ??= this.makeContext();
-    return this.context;
   }
 }
 

@@ -1,0 +1,380 @@
+/**
+ * Rewrites a plan into one that does less, with the same answers:
+ * - a loop over a partial set runs the set's bodies in place instead of building the set first;
+ * - asking whether a partial set has a member runs its bodies with the member known;
+ * - a loop over base data followed by comparisons of fields becomes a probe of a hash index.
+ * Only what cannot fail is moved, since OPA would have met the failure; a set some `with` replaces
+ * is left alone, as are array comprehensions, which count what they loop over.
+ */
+import type { Atom, Clause, Op, RuleSet, Step } from './plan.js';
+import type { PlanBuilder } from './plan-builder.js';
+import { opSlots, type Renaming, renameAtom, renameOp, renameSteps, slotsRead } from './rewrite-steps.js';
+
+interface Numbers {
+  slots: number;
+  worlds: number;
+}
+
+/** Bodies longer than this are not copied. */
+const MAX_INLINED_STEPS = 24;
+const MAX_INLINE_DEPTH = 6;
+
+class Optimizer {
+  private readonly plan: PlanBuilder;
+  private readonly replaced: ReadonlySet<number>;
+  private readonly infallible = new Map<number, boolean>();
+
+  constructor(plan: PlanBuilder) {
+    this.plan = plan;
+    this.replaced = replacedSets(plan);
+  }
+
+  clause(clause: Clause): Clause {
+    const numbers = { slots: clause.slots, worlds: clause.worlds };
+    const used = new Set([clause.value, ...clause.keys].flatMap((atom) => (atom.op === 'local' ? [atom.slot] : [])));
+    const steps = this.steps(clause.steps, numbers, used, 0);
+    return { ...clause, ...numbers, steps, otherwise: clause.otherwise.map((branch) => this.clause(branch)) };
+  }
+
+  private steps(steps: readonly Step[], numbers: Numbers, used: ReadonlySet<number>, depth: number): readonly Step[] {
+    const inlined = this.inlineLoops(steps, numbers, depth);
+    const members = this.memberships(inlined, numbers, used);
+    return this.probes(this.searches(members, used), used).map((step) => this.nested(step, numbers));
+  }
+
+  private nested(step: Step, numbers: Numbers): Step {
+    const none = new Set<number>();
+    switch (step.step) {
+      case 'not':
+        return { ...step, steps: this.steps(step.steps, numbers, none, 1) };
+      case 'every':
+        return { ...step, steps: this.steps(step.steps, numbers, none, 1) };
+      case 'some':
+        return { ...step, branches: step.branches.map((branch) => this.steps(branch, numbers, none, 1)) };
+      default:
+        return step;
+    }
+  }
+
+  /** Whether evaluating the set can neither conflict nor call anything that fails. */
+  private isInfallible(index: number): boolean {
+    const known = this.infallible.get(index);
+    if (known !== undefined) return known;
+    this.infallible.set(index, false);
+    const set = this.plan.set(index);
+    const clauses = [
+      ...set.clauses.flatMap((clause) => [clause, ...clause.otherwise]),
+      ...(set.fallback ? [set.fallback] : []),
+    ];
+    let result = clauses.every((clause) => clause.steps.every((step) => this.isSafeStep(step)));
+    if (set.kind === 'complete') {
+      const single = set.clauses.length === 1 && set.clauses.every((clause) => !clause.steps.some(isLoop));
+      result &&= set.isUniform || single;
+    } else result &&= set.kind === 'set';
+    this.infallible.set(index, result);
+    return result;
+  }
+
+  private isSafeOp(op: Op): boolean {
+    switch (op.op) {
+      case 'const':
+      case 'local':
+      case 'input':
+      case 'base':
+      case 'member':
+      case 'array':
+      case 'set':
+      case 'object':
+      case 'compare':
+        return true;
+      case 'get':
+        return this.isSafeOp(op.from);
+      case 'rule':
+        return !this.replaced.has(op.set) && this.isInfallible(op.set);
+      case 'comprehension':
+        return op.steps.every((step) => this.isSafeStep(step));
+      default:
+        return false;
+    }
+  }
+
+  private isSafeStep(step: Step): boolean {
+    switch (step.step) {
+      case 'let':
+      case 'test':
+      case 'array-shape':
+      case 'object-shape':
+      case 'not-key':
+        return this.isSafeOp(step.value);
+      case 'equal':
+        return this.isSafeOp(step.left) && this.isSafeOp(step.right);
+      case 'iterate':
+        return this.isSafeOp(step.from);
+      case 'some':
+        return step.branches.every((branch) => branch.every((inner) => this.isSafeStep(inner)));
+      case 'not':
+        return step.steps.every((inner) => this.isSafeStep(inner));
+      case 'fail':
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  private inlinable(op: Op): RuleSet | undefined {
+    if (op.op !== 'rule' || this.replaced.has(op.set)) return undefined;
+    const set = this.plan.set(op.set);
+    if (set.kind !== 'set' || set.clauses.length > 4 || !this.isInfallible(op.set)) return undefined;
+    return set.clauses.every((clause) => clause.steps.length <= MAX_INLINED_STEPS) ? set : undefined;
+  }
+
+  /** A clause's steps with numbers of their own in the caller, given what its first slots are. */
+  private transplant(
+    clause: Clause,
+    world: number,
+    given: readonly Atom[],
+    numbers: Numbers,
+  ): { steps: readonly Step[]; value: Atom } {
+    const [slotBase, worldBase] = [numbers.slots, numbers.worlds];
+    numbers.slots += clause.slots;
+    numbers.worlds += clause.worlds;
+    const renaming: Renaming = {
+      slot: (slot) => given[slot] ?? { op: 'local', slot: slotBase + slot },
+      world: (inner) => (inner === 0 ? world : worldBase + inner),
+    };
+    return { steps: renameSteps(clause.steps, renaming), value: renameAtom(clause.value, renaming) };
+  }
+
+  private inlineLoops(steps: readonly Step[], numbers: Numbers, depth: number): readonly Step[] {
+    const first = steps.findIndex(isLoop);
+    const loop = steps[first];
+    if (loop?.step !== 'iterate' || depth >= MAX_INLINE_DEPTH) return steps;
+    const set = this.inlinable(loop.from);
+    if (set === undefined || loop.from.op !== 'rule') return steps;
+    const { world } = loop.from;
+    const branches = set.clauses.map((clause) => {
+      const { steps: body, value } = this.transplant(clause, world, [], numbers);
+      const bind: Step[] = [{ step: 'let', slot: loop.value, value }];
+      if (loop.key >= 0) bind.push({ step: 'let', slot: loop.key, value });
+      return [...this.inlineLoops(body, numbers, depth + 1), ...bind];
+    });
+    const before = steps.slice(0, first);
+    const after = steps.slice(first + 1);
+    const [only] = branches;
+    if (only !== undefined && branches.length === 1) return [...before, ...only, ...after];
+    return [...before, { step: 'choice', branches }, ...after];
+  }
+
+  /** `x in partial_set`, when the set is not otherwise needed: does any body yield x? */
+  private memberships(steps: readonly Step[], numbers: Numbers, used: ReadonlySet<number>): readonly Step[] {
+    const result: Step[] = [];
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i] as Step;
+      const next = steps[i + 1];
+      const made = next === undefined ? undefined : this.membership(step, next, steps.slice(i + 2), numbers, used);
+      if (made === undefined) result.push(step);
+      else {
+        result.push(made);
+        i += 1;
+      }
+    }
+    return result;
+  }
+
+  private membership(
+    step: Step,
+    next: Step,
+    rest: readonly Step[],
+    numbers: Numbers,
+    used: ReadonlySet<number>,
+  ): Step | undefined {
+    if (step.step !== 'let' || next.step !== 'test' || next.value.op !== 'member' || next.value.key !== undefined)
+      return undefined;
+    const { of, value } = next.value;
+    if (of.op !== 'local' || of.slot !== step.slot || used.has(step.slot) || slotsRead(rest).has(step.slot))
+      return undefined;
+    const set = this.inlinable(step.value);
+    if (set === undefined || step.value.op !== 'rule') return undefined;
+    const { world } = step.value;
+    const clauses = this.plan.lookupClauses(set.index);
+    const branches = clauses.map((clause) =>
+      this.steps(this.transplant(clause, world, [value], numbers).steps, numbers, new Set(), 1),
+    );
+    return next.at === undefined ? { step: 'some', branches } : { step: 'some', branches, at: next.at };
+  }
+
+  /** A loop that only looks for one element is a membership test. */
+  private searches(steps: readonly Step[], used: ReadonlySet<number>): readonly Step[] {
+    const result: Step[] = [];
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i] as Step;
+      const next = steps[i + 1];
+      const wanted = step.step === 'iterate' && next?.step === 'equal' ? otherSide(next, step.value) : undefined;
+      const rest = steps.slice(i + 2);
+      const isFree = step.step === 'iterate' && !used.has(step.value) && !used.has(step.key);
+      if (step.step === 'iterate' && wanted !== undefined && isFree) {
+        const read = slotsRead(rest);
+        const from = step.from;
+        if (!read.has(step.value) && !(step.key >= 0 && read.has(step.key))) {
+          result.push({ step: 'has', from, value: wanted, ...(step.at === undefined ? {} : { at: step.at }) });
+          i += 1;
+          continue;
+        }
+      }
+      result.push(step);
+    }
+    return result;
+  }
+
+  /** Turns loops over base data with field comparisons into probes. */
+  private probes(steps: readonly Step[], used: ReadonlySet<number>): readonly Step[] {
+    for (const [index, step] of steps.entries()) {
+      if (step.step !== 'iterate' || step.key >= 0 || !comesFromBase(step.from, steps.slice(0, index))) continue;
+      const probe = this.probe(step, steps.slice(index + 1));
+      if (probe === undefined) continue;
+      const rest = this.probes(probe.rest, used);
+      return [...steps.slice(0, index), ...probe.before, probe.step, ...rest];
+    }
+    return steps;
+  }
+
+  private probe(
+    loop: Step & { step: 'iterate' },
+    after: readonly Step[],
+  ): { before: readonly Step[]; step: Step; rest: readonly Step[] } | undefined {
+    const before: Step[] = [];
+    const fields: (readonly string[])[] = [];
+    const keys: Atom[] = [];
+    const aliases = new Set([loop.value]);
+    const kept: Step[] = [];
+    const inside = new Set([loop.value]);
+    let i = 0;
+    for (; i < after.length; i++) {
+      const step = after[i] as Step;
+      if (step.step === 'let' && step.value.op === 'local' && aliases.has(step.value.slot)) {
+        aliases.add(step.slot);
+        inside.add(step.slot);
+        kept.push(step);
+        continue;
+      }
+      if (step.step === 'let' && !intersects(opSlots(step.value), inside) && this.isSafeOp(step.value)) {
+        before.push(step);
+        continue;
+      }
+      if (step.step === 'equal') {
+        const field = fieldOf(step.left, aliases) ?? fieldOf(step.right, aliases);
+        const other = fieldOf(step.left, aliases) === undefined ? step.left : step.right;
+        if (field !== undefined && !intersects(opSlots(other), inside) && this.isSafeOp(other)) {
+          fields.push(field);
+          if (other.op === 'const' || other.op === 'local') keys.push(other);
+          else {
+            const slot = this.nextSlot();
+            before.push({ step: 'let', slot, value: other });
+            keys.push({ op: 'local', slot });
+          }
+          continue;
+        }
+      }
+      break;
+    }
+    if (fields.length === 0) return undefined;
+    const step: Step = {
+      step: 'probe',
+      from: loop.from,
+      value: loop.value,
+      fields,
+      keys,
+      ...(loop.at === undefined ? {} : { at: loop.at }),
+    };
+    return { before, step, rest: [...kept, ...after.slice(i)] };
+  }
+
+  /** Set while a clause is being rewritten. */
+  nextSlot: () => number = () => 0;
+}
+
+function isLoop(step: Step): boolean {
+  return step.step === 'iterate' || step.step === 'relation' || step.step === 'choice' || step.step === 'probe';
+}
+
+function intersects(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
+  for (const item of a) if (b.has(item)) return true;
+  return false;
+}
+
+function otherSide(step: Step & { step: 'equal' }, slot: number): Atom | undefined {
+  const isElement = (op: Op): boolean => op.op === 'local' && op.slot === slot;
+  const other = isElement(step.left) ? step.right : isElement(step.right) ? step.left : undefined;
+  if (other === undefined || (other.op !== 'const' && other.op !== 'local') || isElement(other)) return undefined;
+  return other;
+}
+
+function fieldOf(op: Op, elements: ReadonlySet<number>): readonly string[] | undefined {
+  if (op.op !== 'get' || op.key.op !== 'const' || typeof op.key.value !== 'string') return undefined;
+  if (op.from.op === 'local') return elements.has(op.from.slot) ? [op.key.value] : undefined;
+  const inner = fieldOf(op.from, elements);
+  return inner && [...inner, op.key.value];
+}
+
+/** Base documents keep their identity between evaluations, so an index over one is worth building. */
+function comesFromBase(op: Op, before: readonly Step[]): boolean {
+  if (op.op === 'base') return true;
+  if (op.op === 'get') return comesFromBase(op.from, before);
+  if (op.op !== 'local') return false;
+  for (const [index, step] of before.entries()) {
+    if (step.step === 'let' && step.slot === op.slot) return comesFromBase(step.value, before.slice(0, index));
+    if ((step.step === 'iterate' || step.step === 'probe') && step.value === op.slot)
+      return comesFromBase(step.from, before.slice(0, index));
+  }
+  return false;
+}
+
+function replacedSets(plan: PlanBuilder): ReadonlySet<number> {
+  const hidden = new Set<number>();
+  const visit = (steps: readonly Step[]): void => {
+    for (const step of steps) {
+      if (step.step === 'with') for (const set of step.modifiers.hiddenSets) hidden.add(set);
+      if (step.step === 'not' || step.step === 'every') visit(step.steps);
+      if (step.step === 'some' || step.step === 'choice') step.branches.forEach(visit);
+      if ('value' in step && typeof step.value === 'object' && 'steps' in step.value) visit(step.value.steps);
+    }
+  };
+  for (const set of plan.sets)
+    for (const clause of set.clauses) for (const each of [clause, ...clause.otherwise]) visit(each.steps);
+  return hidden;
+}
+
+/** Rewrites every clause of the plan. */
+export function optimize(plan: PlanBuilder): void {
+  const optimizer = new Optimizer(plan);
+  const rewrite = (clause: Clause): Clause => {
+    const extra: number[] = [];
+    // Slots for probe keys come after all others; their number is settled at the end.
+    let next = 1_000_000;
+    optimizer.nextSlot = () => {
+      extra.push(next);
+      next += 1;
+      return next - 1;
+    };
+    return settle(optimizer.clause(clause), extra);
+  };
+  const originals = plan.sets.map((set) => set.clauses);
+  const rewritten = originals.map((clauses) => clauses.map(rewrite));
+  for (const lookup of plan.lookups) lookup.clauses = lookup.clauses.map(rewrite);
+  for (const [index, set] of plan.sets.entries()) {
+    set.clauses = rewritten[index] as readonly Clause[];
+    set.fallback = set.fallback && rewrite(set.fallback);
+  }
+}
+
+function settle(clause: Clause, extra: readonly number[]): Clause {
+  if (extra.length === 0) return clause;
+  const places = new Map(extra.map((slot, index) => [slot, clause.slots + index]));
+  const renaming: Renaming = {
+    slot: (slot) => ({ op: 'local', slot: places.get(slot) ?? slot }),
+    world: (world) => world,
+  };
+  return { ...clause, slots: clause.slots + extra.length, steps: renameSteps(clause.steps, renaming) };
+}
+
+export { renameOp };
