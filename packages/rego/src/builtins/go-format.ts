@@ -28,6 +28,9 @@ const MAX_INT64 = 2n ** 63n - 1n;
 function toArgument(value: Value): Argument {
   if (typeof value === 'string') return value;
   if (!isNumber(value)) return formatTerm(value);
+  if (value instanceof BigNumber && !Number.isFinite(value.toNumber()) && value.exponent > 0) {
+    return `${value.mantissa}e${value.exponent}`;
+  }
   if (isInteger(value)) {
     return typeof value === 'number' || value instanceof BigNumber ? (toBigInt(value) as bigint) : 0n;
   }
@@ -80,7 +83,11 @@ function integerPrefix(verb: string, digits: string, directive: Directive): stri
   return verb === 'x' || verb === 'X' ? `0${verb}` : '';
 }
 
+/** Verbs for fractions also take whole numbers: whether `1.0` was written so is not kept. */
+const FLOAT_VERBS = 'eEfFgG';
+
 function formatInteger(value: bigint, verb: string, directive: Directive): string | undefined {
+  if (FLOAT_VERBS.includes(verb)) return formatDouble(Number(value), verb, directive);
   const radix = RADIX[verb];
   if (radix !== undefined) {
     const magnitude = value < 0n ? -value : value;
@@ -89,7 +96,7 @@ function formatInteger(value: bigint, verb: string, directive: Directive): strin
     const digits = verb === 'X' ? raw.toUpperCase() : raw;
     return padNumber(sign(value < 0n, directive) + integerPrefix(verb, digits, directive), digits, directive);
   }
-  if (value < MIN_INT64 || value > MAX_INT64) return undefined;
+  if (value < MIN_INT64 || value > MAX_INT64) return verb === 's' ? pad(String(value), directive) : undefined;
   const isRune = value >= 0n && value <= 0x10ffffn && !(value >= 0xd800n && value <= 0xdfffn);
   const character = isRune ? String.fromCodePoint(Number(value)) : '\ufffd';
   if (verb === 'c') return pad(character, directive);

@@ -105,6 +105,17 @@ export function containsAddress(network: IpNetwork, address: IpAddress): boolean
   return (other.value & maskOf(own.bits, prefix)) === (own.value & maskOf(own.bits, prefix));
 }
 
+/** Whether a network is of IPv6 and does not stand for one of IPv4. */
+export function isPlainIpv6(network: IpNetwork): boolean {
+  return network.bits === 128 && unmap({ value: network.base, bits: 128 }).bits === 128;
+}
+
+/** Whether a network lies in another of the same version. */
+export function containsNetwork(outer: IpNetwork, inner: IpNetwork): boolean {
+  const mask = maskOf(outer.bits, outer.prefix);
+  return outer.prefix <= inner.prefix && (inner.base & mask) === (outer.base & mask);
+}
+
 /** The last address of a network. */
 export function lastAddress(network: IpNetwork): IpAddress {
   const hosts = (1n << BigInt(network.bits - network.prefix)) - 1n;

@@ -123,20 +123,23 @@ function toIndex(length: number, segment: Value): number {
   return toInteger(segment) ?? fail('invalid number type for indexing');
 }
 
+/** A value that may be null but must be there. */
+function orFail(value: Value | undefined, message: string): Value {
+  return value === undefined ? fail(message) : value;
+}
+
 /** The child of a container along a path, and the key it is found under. */
 function childOf(container: Value, segment: Value): Value {
   if (isArray(container)) {
     const index = toIndex(container.length, segment);
-    return container[index] ?? fail(`path ${index} does not exist in array term ${formatTerm(container)}`);
+    return orFail(container[index], `path ${index} does not exist in array term ${formatTerm(container)}`);
   }
   if (!isObject(container) && !isSet(container)) {
     const shown = `${formatTerm(container)} (type: ${typeOf(container)})`;
     return fail(`expected composite type for path ${formatTerm(segment)}, found value: ${shown}`);
   }
-  const found = get(container, segment);
-  return (
-    found ?? fail(`path ${formatTerm(segment)} does not exist in ${typeOf(container)} term ${formatTerm(container)}`)
-  );
+  const place = `${typeOf(container)} term ${formatTerm(container)}`;
+  return orFail(get(container, segment), `path ${formatTerm(segment)} does not exist in ${place}`);
 }
 
 function withMember(source: ObjectValue, key: Value, value: Value | undefined): ObjectValue {
@@ -216,7 +219,7 @@ function valueAt(root: Value | undefined, at: Path): Value {
 type Operation = (root: Value | undefined, at: Path, patch: ObjectValue) => Value | undefined;
 
 function attribute(patch: ObjectValue, name: string): Value {
-  return get(patch, name) ?? fail(`missing required attribute '${name}'`);
+  return orFail(get(patch, name), `missing required attribute '${name}'`);
 }
 
 function testAt(root: Value | undefined, at: Path, patch: ObjectValue): Value | undefined {

@@ -4,8 +4,10 @@ import { type Builtin, type BuiltinContext, family } from './builtin.js';
 import { BuiltinFailure, fail } from './errors.js';
 import {
   containsAddress,
+  containsNetwork,
   formatIp,
   type IpNetwork,
+  isPlainIpv6,
   lastAddress,
   parseCidr,
   parseIp,
@@ -26,6 +28,7 @@ function cidrContains(a: Value, b: Value): boolean {
     if (!(error instanceof BuiltinFailure)) throw error;
     return fail(`not a valid textual representation of an IP address or CIDR: ${text}`);
   }
+  if (isPlainIpv6(network) && isPlainIpv6(other)) return containsNetwork(network, other);
   return (
     containsAddress(network, { value: other.base, bits: other.bits }) && containsAddress(network, lastAddress(other))
   );
@@ -154,8 +157,17 @@ function isCidr(text: Value | undefined): boolean {
   }
 }
 
+/** Addresses stand for themselves, and `localhost` for loopback (RFC 6761), without a resolver. */
+function knownAddresses(name: string): RegoSet | undefined {
+  const address = parseIp(name);
+  if (address !== undefined) return makeSet([formatIp(address)]);
+  return name === 'localhost' ? makeSet(['127.0.0.1', '::1']) : undefined;
+}
+
 function lookUp(name: string, context: BuiltinContext): RegoSet {
-  if (context.resolveHost === undefined) return fail(`no name resolver is configured, so ${name} cannot be looked up`);
+  const fixed = knownAddresses(name);
+  if (fixed !== undefined) return fixed;
+  if (context.resolveHost === undefined) return fail(`no name resolver is configured, so ${name} is not looked up`);
   const key = `net.lookup_ip_addr/${name}`;
   const known = context.cache.get(key) as RegoSet | undefined;
   if (known !== undefined) return known;

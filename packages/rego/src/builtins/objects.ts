@@ -121,7 +121,10 @@ export const objectBuiltins: readonly Builtin[] = family('object', {
     about: 'The value at a key, or at a path given as an array; otherwise a default.',
     args: { object: object(), key: any, default: any },
     result: { value: any },
-    evaluate: (args) => lookUp(objectOperand(args, 1), operand(args, 2)) ?? operand(args, 3),
+    evaluate(args) {
+      const found = lookUp(objectOperand(args, 1), operand(args, 2));
+      return found === undefined ? operand(args, 3) : found;
+    },
   },
   'object.keys': {
     about: 'The set of the keys.',

@@ -46,7 +46,7 @@ interface Span {
 function findGroups(args: readonly Value[], context: BuiltinContext): readonly (readonly string[])[] {
   const pattern = stringOperand(args, 1);
   const text = stringOperand(args, 2);
-  const found = compile(pattern).findAll(text, integerOperand(args, 3), context.charge);
+  const found = compile(pattern).findAll(text, integerOperand(args, 3), (steps) => context.charge(steps));
   return found.map((slots) => {
     const groups: string[] = [];
     for (let i = 0; i < slots.length; i += 2) {
@@ -59,7 +59,7 @@ function findGroups(args: readonly Value[], context: BuiltinContext): readonly (
 
 function spans(pattern: string, text: string, context: BuiltinContext): readonly Span[] {
   return compile(pattern)
-    .findAll(text, -1, context.charge)
+    .findAll(text, -1, (steps) => context.charge(steps))
     .map((slots) => ({ start: slots[0] as number, end: slots[1] as number }));
 }
 
@@ -89,7 +89,7 @@ function replace(args: readonly Value[], context: BuiltinContext): string {
   const regex = compile(pattern);
   let out = '';
   let copied = 0;
-  for (const slots of regex.findAll(text, -1, context.charge)) {
+  for (const slots of regex.findAll(text, -1, (steps) => context.charge(steps))) {
     out += text.slice(copied, slots[0]) + regex.expand(replacement, text, slots);
     copied = slots[1] as number;
   }

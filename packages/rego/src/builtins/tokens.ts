@@ -169,7 +169,7 @@ const KNOWN_HEADERS = ['alg', 'kid', 'typ', 'cty', 'crit'];
 
 function readHeader(source: ObjectValue): Header {
   const text = (name: string): string => {
-    const value = get(source, name) ?? '';
+    const value = hasKey(source, name) ? get(source, name) : '';
     return typeof value === 'string' ? value : fail(`${name}: must be a string`);
   };
   text('typ');
@@ -267,7 +267,7 @@ function readConstraints(source: ObjectValue, context: BuiltinContext): Constrai
     if (!CONSTRAINTS.includes(name as string)) fail(`unknown token validation constraint: ${String(name)}`);
   }
   const text = (name: string): string => {
-    const value = get(source, name) ?? '';
+    const value = hasKey(source, name) ? get(source, name) : '';
     return typeof value === 'string' ? value : fail(`${name} constraint: must be a string`);
   };
   const given = get(source, 'time');
@@ -348,6 +348,8 @@ function readHeaders(text: string): Value {
     return parseJson(text);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
+    // The library behind OPA reads leniently: text that begins no value is as good as no object.
+    if (!/^\s*(?:[[{"]|$)/.test(text)) return null;
     const reason = text === '' ? 'cannot parse empty string' : error.message;
     return fail(`missing or invalid 'alg' header: cannot parse JSON: ${reason}`);
   }
