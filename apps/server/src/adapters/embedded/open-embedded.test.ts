@@ -104,13 +104,24 @@ describe('a disk that is full', () => {
     expect((await store.get('/small'))?.value).toBe('2');
   });
 
-  it('says so in its status, and that it is well again as soon as it is', async () => {
+  it('says so in its status while it is full, and that it is well as soon as there is room', async () => {
     const { keyValueStore: store } = await open({ maxPages: 300 });
-    const big = 'x'.repeat(2 * 1024 * 1024);
-    await expectReason(store.transact([], [put('/big', big)]), 'store.unavailable');
+    await store.transact([], [put('/old', 'x'.repeat(400 * 1024))]);
+    const { revision } = await store.transact([], [{ kind: 'delete', key: '/old' }]);
+    const keys: string[] = [];
+    const fill = async (): Promise<void> => {
+      for (;;) {
+        const key = `/fill/${keys.length}`;
+        await store.transact([], [put(key, 'x'.repeat(8 * 1024))]);
+        keys.push(key);
+      }
+    };
+    await expectReason(fill(), 'store.unavailable');
+    expect(await store.status()).toMatchObject({ isHealthy: false, detail: 'database or disk is full' });
+    expect((await store.range('/fill/')).items).toHaveLength(keys.length);
+    await store.compact(revision);
     expect((await store.status()).isHealthy).toBe(true);
-    await store.transact([], [put('/small', 'x')]);
-    expect((await store.status()).isHealthy).toBe(true);
+    expect((await store.range('/fill/')).items).toHaveLength(keys.length);
   });
 
   it('gives a revision to nobody twice after a group was refused', async () => {

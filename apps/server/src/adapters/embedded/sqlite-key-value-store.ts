@@ -27,6 +27,8 @@ import { WatchHub } from './watch-hub.js';
 import type { WorkerAnswers } from './worker-protocol.js';
 
 const revokeRetryMs = 1000;
+/** A disk is well again when it takes as much as a usual policy. */
+const probeBytes = 64 * 1024;
 
 export interface SqliteConnections {
   readonly writer: SqliteThread;
@@ -126,7 +128,7 @@ export class SqliteKeyValueStore implements KeyValueStore {
     const { writer } = this.#connections;
     if (this.#isClosed) return { isHealthy: false, revision: 0, lastContactMs: writer.lastContactMs, detail: 'closed' };
     // After a fault nobody may be writing any more: try the disk, so that health comes back by itself.
-    if (writer.lastFault) await writer.run({ kind: 'probe' }).catch(() => undefined);
+    if (writer.lastFault) await this.#probe().catch(() => undefined);
     const revision = this.#readRevision.get()?.value ?? 0;
     const lastContactMs = writer.lastFault ? writer.lastContactMs : Date.now();
     if (!writer.lastFault) return { isHealthy: true, revision, lastContactMs };
@@ -176,6 +178,11 @@ export class SqliteKeyValueStore implements KeyValueStore {
         this.#hub.publish({ revision, events });
       }
     });
+  }
+
+  async #probe(): Promise<void> {
+    await this.#connections.writer.run({ kind: 'probe', bytes: probeBytes });
+    await this.#connections.writer.run({ kind: 'probe', bytes: 0 });
   }
 
   #assertOpen(): void {

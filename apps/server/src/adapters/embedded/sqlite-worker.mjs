@@ -223,9 +223,10 @@ const handlers = {
       if (state.compacted === before) break;
     }
   },
-  /** A write that changes nothing and still goes to the disk. */
-  probe: () => {
-    prepare("UPDATE kv_meta SET value = value WHERE name = 'revision'").run();
+  /** A write of that size, and none: whether the disk has room again. */
+  probe: ({ bytes }) => {
+    if (bytes > 0) prepare("INSERT OR REPLACE INTO kv_meta (name, value) VALUES ('probe', zeroblob(?))").run(bytes);
+    else prepare("DELETE FROM kv_meta WHERE name = 'probe'").run();
   },
 };
 

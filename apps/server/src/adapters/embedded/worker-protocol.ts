@@ -25,7 +25,7 @@ export type WorkerRequest =
   | TransactRequest
   | { readonly kind: 'revoke'; readonly leaseId: string | null }
   | { readonly kind: 'compact'; readonly revision: number }
-  | { readonly kind: 'probe' }
+  | { readonly kind: 'probe'; readonly bytes: number }
   | { readonly kind: 'sql'; readonly sql: string; readonly parameters: readonly SqlValue[] }
   | {
       readonly kind: 'range';
