@@ -17,7 +17,7 @@ export async function openApiDocument(dataDirectory: string, installationRoot: s
     installationRoot,
   );
   try {
-    const document: unknown = await (await fetch(`http://127.0.0.1:${server.controlPort}/openapi.json`)).json();
+    const document: unknown = await (await fetch(`http://127.0.0.1:${server.port}/openapi.json`)).json();
     return `${JSON.stringify(document, null, 2)}\n`;
   } finally {
     await server.stop();

@@ -233,8 +233,13 @@ describe('access', () => {
   });
 
   it('is checked by the platform policy also when the control plane is reached directly', async () => {
-    const direct = await fetch(`http://127.0.0.1:${server.running.controlPort}/policies/platform`);
-    expect(direct.status).toBe(401);
+    const apart = await startTestServer({ roles: 'control,decide,worker' });
+    const direct = `http://127.0.0.1:${apart.running.controlPort}`;
+    expect((await fetch(`${direct}/policies/platform`)).status).toBe(401);
+    expect(
+      (await fetch(`${direct}/policies/platform`, { headers: { authorization: `Bearer ${apart.token}` } })).status,
+    ).toBe(200);
+    await apart.stop();
   });
 
   it('cannot be widened by a project’s own policy', async () => {

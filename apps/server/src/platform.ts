@@ -94,6 +94,8 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       enforcer,
       id: instanceId,
       roles: settings.roles,
+      // On the embedded store there are no others that could ask.
+      reportEveryMs: settings.keyValueStore === 'embedded' ? 1_000 : 10,
       onError: onError('cannot report what this instance enforces'),
     });
     await instances.start();

@@ -18,7 +18,8 @@ import { startTracing } from './telemetry/tracing.js';
 
 export interface RunningServer {
   readonly port: number;
-  readonly controlPort: number;
+  /** Undefined when the control plane is reached through the gateway only. */
+  readonly controlPort: number | undefined;
   readonly platform: Platform;
   /** A few lines that say where things are. */
   readonly greeting: string;
@@ -44,15 +45,19 @@ export async function startServer(settings: Settings, installationRoot: string):
     if (settings.roles.includes('control')) await seed(platform.policies, { isDemo: settings.demo });
     const tokenPath = await ensureAdminToken(settings.dataDirectory, platform.localKeys, settings.audience);
     const control = await createControl(platform, settings, logger, publicUrl);
-    const controlPort = await listen(control, settings.controlHost, settings.controlPort);
     stoppers.push(() => control.close());
+    const isGateway = settings.roles.includes('gateway');
+    // Behind our own gateway it needs no address of its own, unless one is asked for.
+    const controlPort =
+      isGateway && settings.controlPort === 0
+        ? undefined
+        : await listen(control, settings.controlHost, settings.controlPort);
     if (settings.opaAddress !== '') {
       const opa = await createOpaListener(platform, settings, logger);
       const [host, port] = splitAddress(settings.opaAddress);
       await listen(opa, host, port);
       stoppers.push(() => opa.close());
     }
-    const isGateway = settings.roles.includes('gateway');
     const demo = settings.demo && isGateway ? await startDemoService() : undefined;
     if (demo) stoppers.push(() => demo.close());
     if (isGateway)
@@ -62,7 +67,7 @@ export async function startServer(settings: Settings, installationRoot: string):
           installationRoot,
           platform,
           logger: log.child({ service: 'gateway' }),
-          controlPort,
+          control,
           demo,
           publicPort,
         }),
@@ -78,12 +83,15 @@ export async function startServer(settings: Settings, installationRoot: string):
   }
 }
 
+/** Stands for the control plane of this process in the gateway's file; never resolved. */
+const controlService = 'control.bailiwick.internal';
+
 interface GatewayParts {
   readonly settings: Settings;
   readonly installationRoot: string;
   readonly platform: Platform;
   readonly logger: Logger;
-  readonly controlPort: number;
+  readonly control: FastifyInstance;
   readonly demo: DemoService | undefined;
   readonly publicPort: number;
 }
@@ -94,7 +102,7 @@ async function startGateway({
   installationRoot,
   platform,
   logger,
-  controlPort,
+  control,
   demo,
   publicPort,
 }: GatewayParts): Promise<() => Promise<void>> {
@@ -103,6 +111,9 @@ async function startGateway({
     logger,
     metrics: platform.metrics,
     toProblem,
+    localServices: new Map([
+      [controlService, (request, response) => void control.server.emit('request', request, response)],
+    ]),
     upstreamTimeoutMs: settings.upstreamTimeoutMs,
     maxBodyBytes: settings.maxProxyBodyBytes,
     ownAnswer: (path) => ownAnswer(path, platform, settings),
@@ -111,8 +122,8 @@ async function startGateway({
     settings.gatewayFile === '' ? join(installationRoot, 'deploy', 'apisix', 'apisix.yaml') : settings.gatewayFile;
   const variables = {
     ...process.env,
-    BAILIWICK_CONTROL_HOST: settings.controlHost,
-    BAILIWICK_CONTROL_PORT: String(controlPort),
+    BAILIWICK_CONTROL_HOST: controlService,
+    BAILIWICK_CONTROL_PORT: '80',
     BAILIWICK_DEMO_HOST: '127.0.0.1',
     // Without the demo nothing listens there: the route answers 503.
     BAILIWICK_DEMO_PORT: String(demo?.port ?? 9),

@@ -62,7 +62,8 @@ export const settingDefinitions = define({
     default: '0',
     min: 0,
     max: 65_535,
-    meaning: 'Loopback port of the control plane behind the gateway. 0 takes a free one.',
+    meaning:
+      'Port of the control plane’s own listener. 0: none beside the gateway in the same process, a free one otherwise.',
   },
   controlHost: {
     variable: 'BAILIWICK_CONTROL_HOST',

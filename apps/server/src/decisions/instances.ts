@@ -10,7 +10,6 @@ import type { Enforcer } from './enforcer.js';
 
 const prefix = `${ownPrefix}instances/`;
 const leaseTtlMs = 10_000;
-const reportEveryMs = 5;
 
 interface StoredInstance {
   readonly id: string;
@@ -28,6 +27,7 @@ export class InstanceRegistry {
   readonly #roles: readonly string[];
   readonly #known = new Map<string, StoredInstance>();
   readonly #listeners = new Set<() => void>();
+  readonly #reportEveryMs: number;
   readonly #onError: (error: unknown) => void;
   #lease: Lease | undefined;
   #watch: Watch | undefined;
@@ -42,8 +42,11 @@ export class InstanceRegistry {
     readonly enforcer: Enforcer;
     readonly id: string;
     readonly roles: readonly string[];
+    /** Shortest time between two reports, in milliseconds: several changes become one. */
+    readonly reportEveryMs: number;
     readonly onError: (error: unknown) => void;
   }) {
+    this.#reportEveryMs = parts.reportEveryMs;
     this.#store = parts.store;
     this.#enforcer = parts.enforcer;
     this.#id = parts.id;
@@ -74,7 +77,7 @@ export class InstanceRegistry {
     this.#stopListening = this.#enforcer.onApplied(() => {
       this.#changed();
       this.#isDirty = true;
-      this.#timer ??= setTimeout(() => void this.#reportLater(), reportEveryMs);
+      this.#timer ??= setTimeout(() => void this.#reportLater(), this.#reportEveryMs);
     });
   }
 

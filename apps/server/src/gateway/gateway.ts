@@ -13,10 +13,10 @@ import type { GatewayFile, RouteDefinition, UpstreamDefinition } from './apisix-
 import type { Exchange, Handler, PluginServices, Refusal } from './plugin.js';
 import { plugins } from './plugins/index.js';
 import { requestIdPattern } from './plugins/request-id.js';
-import { proxy } from './proxy.js';
+import { handOver, proxy } from './proxy.js';
 import { readRequestPath } from './request-path.js';
 import { type RouteMatch, Router } from './router.js';
-import { Upstream } from './upstream.js';
+import { type LocalServices, Upstream } from './upstream.js';
 
 export interface GatewayOptions {
   readonly services: PluginServices;
@@ -25,6 +25,7 @@ export interface GatewayOptions {
   readonly toProblem: (error: unknown, requestId: string) => ProblemAnswer;
   readonly upstreamTimeoutMs: number;
   readonly maxBodyBytes: number;
+  readonly localServices: LocalServices;
   /** `/livez`, `/readyz`, `/metrics`: answered here, without a token. Undefined: not one of them. */
   readonly ownAnswer: (
     path: string,
@@ -96,10 +97,14 @@ export class Gateway {
   }
 
   #upstream(definition: UpstreamDefinition, timeout: UpstreamDefinition['timeout']): Upstream {
-    return new Upstream(definition, {
-      connectMs: (timeout?.connect ?? 5) * 1000,
-      readMs: timeout ? timeout.read * 1000 : this.#options.upstreamTimeoutMs,
-    });
+    return new Upstream(
+      definition,
+      {
+        connectMs: (timeout?.connect ?? 5) * 1000,
+        readMs: timeout ? timeout.read * 1000 : this.#options.upstreamTimeoutMs,
+      },
+      this.#options.localServices,
+    );
   }
 
   #compile(route: RouteDefinition, upstream: Upstream): CompiledRoute {
@@ -178,6 +183,7 @@ export class Gateway {
       });
       const refusal = await runChain(match.target.chain, exchange);
       if (refusal) this.#refuse(response, refusal, exchange.requestId);
+      else if (match.target.upstream.local) await handOver(exchange, match.target.upstream.local, span.headers);
       else
         await proxy(exchange, match.target.upstream, {
           maxBodyBytes: this.#options.maxBodyBytes,

@@ -1,4 +1,5 @@
 /** Sends one exchange upstream and its answer back, streaming both ways without buffering. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { BailiwickError } from '@bailiwick/contract';
 import type { Dispatcher } from 'undici';
@@ -49,6 +50,28 @@ export async function proxy(exchange: Exchange, upstream: Upstream, options: Pro
       },
       responder(exchange, resolve, reject),
     );
+  });
+}
+
+/** Gives the exchange to a service of this process: the same request and response, without a connection between. */
+export async function handOver(
+  exchange: Exchange,
+  service: (request: IncomingMessage, response: ServerResponse) => void,
+  traceHeaders: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { request, response } = exchange;
+  // Nobody stands between the client and us, so what it says of those who do is not to be believed.
+  for (const name of ['x-forwarded-for', 'x-real-ip', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'])
+    delete request.headers[name];
+  for (const [name, value] of exchange.upstreamHeaders) {
+    if (value === undefined) delete request.headers[name];
+    else request.headers[name] = value;
+  }
+  Object.assign(request.headers, traceHeaders);
+  request.url = exchange.query === '' ? exchange.upstreamPath : `${exchange.upstreamPath}?${exchange.query}`;
+  await new Promise<void>((resolve) => {
+    response.once('close', resolve);
+    service(request, response);
   });
 }
 

@@ -1,4 +1,5 @@
-/** An upstream: its nodes, taken in turn by weight, each with a pool of kept-alive connections. */
+/** An upstream: its nodes, taken in turn by weight, each with a pool of kept-alive connections; or a service of this very process. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Pool } from 'undici';
 import type { UpstreamDefinition } from './apisix-file.js';
 
@@ -13,16 +14,24 @@ export interface UpstreamTimeouts {
   readonly readMs: number;
 }
 
+/** A service of this process: its request listener, by the host name that stands for it. */
+export type LocalServices = ReadonlyMap<string, (request: IncomingMessage, response: ServerResponse) => void>;
+
 export class Upstream {
   readonly passesHost: boolean;
+  /** Set when the only node is a service of this process. */
+  readonly local: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   readonly #turns: readonly UpstreamNode[];
   readonly #pools: readonly Pool[];
   #next = 0;
 
-  constructor(definition: UpstreamDefinition, timeouts: UpstreamTimeouts) {
+  constructor(definition: UpstreamDefinition, timeouts: UpstreamTimeouts, localServices: LocalServices) {
     this.passesHost = definition.pass_host !== 'node';
     const scheme = definition.scheme ?? 'http';
-    const nodes = nodesOf(definition).map(({ authority, weight }) => ({
+    const definitions = nodesOf(definition);
+    this.local =
+      definitions.length === 1 ? localServices.get(definitions[0]?.authority.replace(/:\d+$/, '') ?? '') : undefined;
+    const nodes = definitions.map(({ authority, weight }) => ({
       weight,
       node: {
         authority,

@@ -1,9 +1,9 @@
 /** `/openapi.json`, generated from the schemas that validate, and Swagger UI at `/docs` from files of our own: no request leaves the site. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import fastifySwagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
-import { absolutePath } from 'swagger-ui-dist';
 
 const files = new Map([
   ['swagger-ui.css', 'text/css'],
@@ -43,6 +43,9 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
   });
 }
 
+/** Only the files: importing the package would run the whole page's script in here. */
+const assets = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+
 /** Call after the routes. */
 export function docsRoutes(app: FastifyInstance): void {
   const config = { access: { action: 'public' } } as const;
@@ -54,5 +57,5 @@ export function docsRoutes(app: FastifyInstance): void {
   };
   send('/docs', 'text/html; charset=utf-8', () => page);
   send('/docs/start.js', 'text/javascript', () => start);
-  for (const [name, type] of files) send(`/docs/${name}`, type, () => readFileSync(join(absolutePath(), name), 'utf8'));
+  for (const [name, type] of files) send(`/docs/${name}`, type, () => readFileSync(join(assets, name), 'utf8'));
 }
