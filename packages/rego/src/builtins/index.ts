@@ -28,6 +28,7 @@ import { unitBuiltins } from './units.js';
 import { uriBuiltins } from './uris.js';
 import { uuidBuiltins } from './uuids.js';
 import { walkBuiltins } from './walk.js';
+import { yamlBuiltins } from './yaml-text.js';
 
 export type { Builtin, BuiltinDocs, Capability, DocumentedType } from './builtin.js';
 export {
@@ -71,6 +72,7 @@ const families: readonly (readonly Builtin[])[] = [
   uriBuiltins,
   uuidBuiltins,
   walkBuiltins,
+  yamlBuiltins,
 ];
 
 /** Every built-in function by name. */
