@@ -74,8 +74,15 @@ export async function oidcIssuer(app: FastifyInstance, parts: OidcIssuerParts): 
 }
 
 async function loadProvider(parts: OidcIssuerParts): Promise<Provider> {
-  const { default: Implementation } = await import('oidc-provider');
-  const provider = new Implementation(`${parts.publicUrl}/oidc`, configuration(parts));
+  const { default: Implementation, interactionPolicy } = await import('oidc-provider');
+  const settings = configuration(parts);
+  // The one native client is ours: being asked to consent to it would teach people to click consent away.
+  const policy = interactionPolicy.base();
+  policy.get('consent')?.checks.remove('native_client_prompt');
+  const provider = new Implementation(`${parts.publicUrl}/oidc`, {
+    ...settings,
+    interactions: { ...settings.interactions, policy },
+  });
   provider.proxy = true;
   return provider;
 }

@@ -17,12 +17,15 @@ import {
 import { stringifyJson, type Value } from '@bailiwick/rego';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Enforcer } from '../decisions/enforcer.js';
 import type { InstanceRegistry } from '../decisions/instances.js';
 import type { CheckService } from './check-service.js';
 import { assertPolicyName, parseEtags, quoteEtag } from './policy-model.js';
 import type { Change, PendingListed, PolicyService, WriteContext } from './policy-service.js';
 
 export interface PolicyRouteParts {
+  readonly enforcer: Enforcer;
+  readonly metrics: { propagated(seconds: number): void };
   readonly policies: PolicyService;
   readonly checks: CheckService;
   readonly instances: InstanceRegistry;
@@ -231,6 +234,7 @@ async function answer(
   const outcome = await parts.policies.write(request.params.project, change, contextOf(request));
   const acknowledgedMs = performance.timeOrigin + performance.now();
   const { receipt } = outcome;
+  if (!outcome.isReplay) void observePropagation(parts, receipt.revision);
   if (outcome.isReplay) reply.header('idempotent-replayed', 'true');
   const isDeletion = change.kind === 'delete';
   if (!isDeletion) reply.header('etag', receipt.etag);
@@ -240,6 +244,13 @@ async function answer(
       : undefined;
   if (isDeletion) return reply.status(204).send();
   return reply.status(outcome.isNew ? 201 : 200).send(wait ? { ...receipt, applied: wait } : receipt);
+}
+
+/** How long the write takes to be enforced in this process. */
+async function observePropagation(parts: PolicyRouteParts, revision: number): Promise<void> {
+  const started = performance.now();
+  if (await parts.enforcer.whenApplied(revision, 10_000))
+    parts.metrics.propagated((performance.now() - started) / 1000);
 }
 
 function contextOf(request: FastifyRequest<{ Params: PolicyParams; Querystring: WriteQuery }>): WriteContext {
