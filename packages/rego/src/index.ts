@@ -12,6 +12,14 @@ export {
   RegoEvaluationError,
 } from './errors.js';
 export type { Limits } from './evaluate/world.js';
+export { type MountOptions, mountModule, mountModuleText } from './mount/mount-module.js';
+export { matchesFilter } from './partial/evaluate-filter.js';
+export type { ComparisonOperator, FieldPath, Filter, TextOperator } from './partial/filter.js';
+export { isPartialEvaluationError, PartialEvaluationError } from './partial/partial-errors.js';
+export { type PartialOptions, partialFilter } from './partial/partial-evaluation.js';
+export { type CosmosFilter, type MongoQuery, toCosmos, toMongo } from './partial/render-documents.js';
+export { type SqlFilter, type SqlOptions, toSql } from './partial/render-sql.js';
+export { toVector, type VectorCondition, type VectorFilter } from './partial/render-vector.js';
 export {
   type BackendName,
   type Bindings,
@@ -24,6 +32,7 @@ export {
 } from './policy.js';
 export type * as syntax from './syntax/ast.js';
 export { type ParseOptions, parseModuleSource as parseModule, parseQuery } from './syntax/parser.js';
+export { printModule } from './syntax/printer.js';
 export {
   BigNumber,
   compare,

@@ -358,7 +358,7 @@ export class LocalRenamer {
       return undefined;
     }
     const hasKey = first.args.length === 3;
-    const key = hasKey ? (first.args[0] as Term) : variable(this.context.names.fresh(), expression.location);
+    const key = hasKey ? (first.args[0] as Term) : variable(`$${this.context.names.fresh()}`, expression.location);
     const value = first.args[hasKey ? 1 : 0] as Term;
     const container = first.args[hasKey ? 2 : 1] as Term;
     const bound = new Set<string>();
@@ -374,7 +374,7 @@ export class LocalRenamer {
     const member: Term = { kind: 'ref', terms, location: container.location };
     const rewritten: Expression = { ...equality(value, member, expression, expression.location), generated: false };
     for (const name of [...outputsOfEquality(value, member, varsOf(container), false)].sort()) {
-      if (name.startsWith('~')) continue;
+      if (name.startsWith('~') || name.startsWith('$~')) continue;
       const to = this.attempt(expression.location, () => this.declare(name, 'declared'));
       if (to === undefined) return expression;
     }

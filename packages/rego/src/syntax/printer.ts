@@ -5,7 +5,7 @@
  */
 import { formatTerm } from '../values/index.js';
 import type { Body, Comment, Expression, Head, Import, LogicalExpression, Module, Rule, Term } from './ast.js';
-import { parseModuleSource, type ParseOptions } from './parser.js';
+import { type ParseOptions, parseModuleSource } from './parser.js';
 
 /** Binding strength of infix operators; anything else binds tightest. */
 const STRENGTH: Readonly<Record<string, number>> = {
@@ -93,7 +93,11 @@ class Printer {
     }
     let previous: Rule | undefined;
     for (const rule of rules) {
-      const apart = previous === undefined || !isOneLine(previous) || !isOneLine(rule) || rule.location.row !== previous.location.row + 1;
+      const apart =
+        previous === undefined ||
+        !isOneLine(previous) ||
+        !isOneLine(rule) ||
+        rule.location.row !== previous.location.row + 1;
       if (apart && this.lines.at(-1) !== '') this.line('');
       this.flush(rule.location.row);
       this.rule(rule, endRow);
@@ -108,7 +112,8 @@ class Printer {
     for (const branch of rule.otherwise) {
       const { head } = branch;
       text += ' else';
-      if (!head.generatedValue && head.value !== undefined) text += ` ${head.assign ? ':=' : '='} ${this.term(head.value)}`;
+      if (!head.generatedValue && head.value !== undefined)
+        text += ` ${head.assign ? ':=' : '='} ${this.term(head.value)}`;
       text = this.body(branch, text, endRow);
     }
     this.line(text);
@@ -119,7 +124,12 @@ class Printer {
     if (rule.generatedBody || rule.default) return opening;
     const keyword = rule.head.keywords.includes('if') ? ' if' : '';
     const [only] = rule.body;
-    if (keyword !== '' && only !== undefined && rule.body.length === 1 && only.location.row === rule.head.location.row) {
+    if (
+      keyword !== '' &&
+      only !== undefined &&
+      rule.body.length === 1 &&
+      only.location.row === rule.head.location.row
+    ) {
       const text = this.expression(only);
       if (!text.startsWith('{') && !text.includes('\n')) return `${opening}${keyword} ${text}`;
     }
@@ -263,12 +273,19 @@ class Printer {
     return this.operand(term, 4);
   }
 
-  private list(open: string, items: () => readonly string[], close: string, term: Term & { kind: 'array' | 'set' | 'object' }): string {
+  private list(
+    open: string,
+    items: () => readonly string[],
+    close: string,
+    term: Term & { kind: 'array' | 'set' | 'object' },
+  ): string {
     const first = term.kind === 'object' ? term.entries[0]?.[0] : term.items[0];
     const isBroken = first !== undefined && first.location.row > term.location.row && term.location.row > 0;
     if (!isBroken) return `${open}${items().join(', ')}${close}`;
     this.indent += 1;
-    const inner = items().map((item) => `${this.pad()}${item},\n`).join('');
+    const inner = items()
+      .map((item) => `${this.pad()}${item},\n`)
+      .join('');
     this.indent -= 1;
     return `${open}\n${inner}${this.pad()}${close}`;
   }
@@ -320,7 +337,9 @@ export function printReference(terms: readonly Term[], print: (term: Term) => st
 }
 
 function printPath(path: readonly string[]): string {
-  return path.map((part, index) => (index === 0 ? part : IDENTIFIER.test(part) ? `.${part}` : `[${quoteString(part)}]`)).join('');
+  return path
+    .map((part, index) => (index === 0 ? part : IDENTIFIER.test(part) ? `.${part}` : `[${quoteString(part)}]`))
+    .join('');
 }
 
 function printImport(statement: Import): string {

@@ -1,0 +1,82 @@
+/**
+ * The entry to partial evaluation: which documents are unknown, what is left of a decision. The
+ * unknown parts are named by their path (`input.document`); fields in the filter start there.
+ */
+
+import { builtins } from '../builtins/index.js';
+import { compileModules, compilePath } from '../compile/stages.js';
+import { type Limits, Session } from '../evaluate/world.js';
+import type { Policy } from '../policy.js';
+import { splitPath } from '../policy.js';
+import type { Value } from '../values/index.js';
+import type { FieldPath, Filter } from './filter.js';
+import { PartialEvaluationError } from './partial-errors.js';
+import { PartialEvaluator } from './partial-evaluator.js';
+import type { Mixed } from './symbols.js';
+
+export interface PartialOptions {
+  /** What is known of the input. */
+  readonly input?: Value;
+  /** Unknown documents, as `input.document` or `data.reports`; default all of `input`. */
+  readonly unknowns?: readonly string[];
+  /** Names for unknown documents in the filter: `{'input.document': 'd'}` gives `d.owner`; default none, `owner`. */
+  readonly names?: Readonly<Record<string, string>>;
+  /** Ways through the rules before giving up; default 20,000. */
+  readonly maxWays?: number;
+  readonly limits?: Limits;
+}
+
+type Compiled = ReturnType<typeof compileModules>;
+const compiledPolicies = new WeakMap<readonly unknown[], Compiled>();
+
+/** The plan as lowered: probes and streams are for running, not for reading. */
+function compiledFor(policy: Policy): Compiled {
+  let compiled = compiledPolicies.get(policy.modules);
+  if (compiled === undefined) {
+    const isAllowed = (): boolean => true;
+    compiled = compileModules({
+      modules: policy.modules,
+      strict: false,
+      prints: false,
+      optimize: false,
+      builtins,
+      isAllowed,
+    });
+    compiledPolicies.set(policy.modules, compiled);
+  }
+  return compiled;
+}
+
+function unknownsOf(root: 'input' | 'data', options: PartialOptions, value: Value | undefined): Mixed {
+  const unknowns: { path: readonly string[]; name: FieldPath }[] = [];
+  for (const unknown of options.unknowns ?? ['input']) {
+    const [head, ...path] = unknown.split('.');
+    if (head !== root) continue;
+    const name = options.names?.[unknown];
+    unknowns.push({ path, name: name === undefined ? [] : [name] });
+  }
+  return { kind: 'mixed', value, unknowns };
+}
+
+/**
+ * The condition on the unknown documents under which the decision at `path` is true (neither
+ * undefined nor false). Errors: `PartialEvaluationError` says what cannot be translated, and where.
+ */
+export function partialFilter(policy: Policy, path: string, options: PartialOptions = {}): Filter {
+  const compiled = compiledFor(policy);
+  const session = new Session(() => null);
+  session.start(options.limits ?? {}, false, undefined);
+  const unknown = {
+    input: unknownsOf('input', options, options.input),
+    data: unknownsOf('data', options, policy.data),
+    maxWays: options.maxWays ?? 20_000,
+  };
+  const evaluator = new PartialEvaluator(compiled.plan, unknown, session);
+  const plan = compilePath(compiled, splitPath(path));
+  const [only] = plan.steps;
+  const value = only?.step === 'let' ? only.value : undefined;
+  if (value?.op !== 'rule') throw new PartialEvaluationError(`${path} is not a rule`);
+  const set = compiled.plan.set(value.set);
+  if (set.kind !== 'complete') throw new PartialEvaluationError(`${path} is not a rule with one value`);
+  return evaluator.truth(set);
+}
