@@ -11,6 +11,7 @@ import { graphBuiltins } from './graphs.js';
 import { hashBuiltins } from './hashes.js';
 import { httpBuiltins } from './http.js';
 import { jsonPathBuiltins } from './json-paths.js';
+import { jsonSchemaBuiltins } from './json-schemas.js';
 import { networkBuiltins } from './networks.js';
 import { numberBuiltins } from './numbers.js';
 import { objectBuiltins } from './objects.js';
@@ -56,6 +57,7 @@ const families: readonly (readonly Builtin[])[] = [
   hashBuiltins,
   httpBuiltins,
   jsonPathBuiltins,
+  jsonSchemaBuiltins,
   networkBuiltins,
   numberBuiltins,
   objectBuiltins,
