@@ -6,7 +6,8 @@ import { canRun, findFreePorts, type ServerProcess, startProcess, waitUntilReady
 
 export interface OpaServer {
   readonly url: string;
-  readonly process: ServerProcess;
+  /** Ends it with SIGKILL and starts it anew, empty, at the same address. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -27,7 +28,18 @@ export async function startOpa(parameters: readonly string[] = []): Promise<OpaS
   const [port] = await findFreePorts(1);
   const url = `http://127.0.0.1:${port}`;
   const common = ['--addr', `127.0.0.1:${port}`, '--disable-telemetry', '--log-level', 'error'];
-  const server = startProcess(opaCommand(), ['run', '--server', ...common, ...parameters]);
-  await waitUntilReady('OPA', async () => (await fetch(`${url}/health`)).ok, server);
-  return { url, process: server, stop: () => server.end('SIGTERM') };
+  const run = async (): Promise<ServerProcess> => {
+    const started = startProcess(opaCommand(), ['run', '--server', ...common, ...parameters]);
+    await waitUntilReady('OPA', async () => (await fetch(`${url}/health`)).ok, started);
+    return started;
+  };
+  let server = await run();
+  return {
+    url,
+    restart: async () => {
+      await server.end('SIGKILL');
+      server = await run();
+    },
+    stop: () => server.end('SIGTERM'),
+  };
 }

@@ -69,8 +69,8 @@ describe.skipIf(files.length === 0)('bodies of JSONTestSuite (../shared is neede
     ['POST', '/v1/data/x'],
     ['POST', '/v0/data/x'],
     ['POST', '/v1/query'],
-    ['POST', '/opa/status'],
-    ['POST', '/opa/logs'],
+    ['POST', '/status'],
+    ['POST', '/logs'],
   ];
 
   it.each(routes)('%s %s refuses every n_ file with 400 and never fails on any', async (method, path) => {

@@ -7,6 +7,7 @@ import { docsRoutes, documentRoutes } from './http/docs-routes.js';
 import { TokenBucket } from './http/token-bucket.js';
 import { identityRoutes } from './identity/identity-routes.js';
 import { oidcIssuer } from './identity/oidc-issuer.js';
+import { bundleRoutes } from './opa/bundle-routes.js';
 import { opaRoutes } from './opa/opa-routes.js';
 import type { Platform } from './platform.js';
 import { approvalRoutes } from './policies/approval-routes.js';
@@ -32,7 +33,10 @@ export async function createControl(
       auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);
       identityRoutes(app, platform.apiKeys, platform.users);
     }
-    if (settings.roles.includes('decide')) opaRoutes(app, platform);
+    if (settings.roles.includes('decide')) {
+      opaRoutes(app, platform);
+      bundleRoutes(app, platform);
+    }
     if (settings.builtInIssuer && settings.roles.includes('control')) {
       await oidcIssuer(app, {
         publicUrl,

@@ -9,6 +9,7 @@ import { ownEngine } from './gateway/plugins/opa.js';
 import { ownDiscovery } from './gateway/plugins/openid-connect.js';
 import { toProblem } from './http/problems.js';
 import { ensureAdminToken } from './identity/bootstrap.js';
+import { OpaSync } from './opa/sync.js';
 import { buildPlatform, type Platform } from './platform.js';
 import { type DemoService, startDemoService } from './seed/demo-service.js';
 import { seed } from './seed/seed.js';
@@ -46,6 +47,15 @@ export async function startServer(settings: Settings, installationRoot: string):
     const tokenPath = await ensureAdminToken(settings.dataDirectory, platform.localKeys, settings.audience);
     const control = await createControl(platform, settings, logger, publicUrl);
     stoppers.push(() => control.close());
+    if (settings.roles.includes('sync') && settings.opaUrls.length > 0) {
+      const sync = new OpaSync(platform.enforcer, {
+        urls: settings.opaUrls,
+        token: settings.opaToken,
+        onError: (url, error) => logger.warn({ opa: url, error }, 'cannot push to this OPA; trying again'),
+        onPushed: (url, revision) => logger.debug({ opa: url, revision }, 'pushed'),
+      });
+      stoppers.push(() => sync.stop());
+    }
     const isGateway = settings.roles.includes('gateway');
     // Behind our own gateway it needs no address of its own, unless one is asked for.
     const controlPort =

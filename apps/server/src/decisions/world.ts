@@ -26,7 +26,9 @@ export interface World {
   readonly name: PolicyName;
   readonly revision: number;
   readonly policy: Policy;
-  /** `data.project.authz`: the package that the module names. */
+  /** The package that the module names, below `data`. */
+  readonly packageSteps: readonly string[];
+  /** The same as a path for the engine: `data["project"]["authz"]`. */
   readonly packagePath: string;
   readonly allow: (input: Value) => Value | undefined;
   readonly deny: (input: Value) => Value | undefined;
@@ -82,11 +84,13 @@ export function withPlatformData(world: World, dataText: string, platformData: V
 }
 
 function worldOf(name: PolicyName, revision: number, policy: Policy): World {
-  const packagePath = pathText(policy.modules[0]?.package.path ?? []);
+  const packageSteps = policy.modules[0]?.package.path ?? [];
+  const packagePath = pathText(packageSteps);
   return {
     name,
     revision,
     policy,
+    packageSteps,
     packagePath,
     allow: policy.prepare(`${packagePath}.allow`),
     deny: policy.prepare(`${packagePath}.deny`),
@@ -107,7 +111,6 @@ function capabilitiesOf(allowed: readonly string[]): { capabilities?: { allowedB
   return { capabilities: { allowedBuiltins: [...harmless, ...allowed] } };
 }
 
-/** `data.project["odd name"].authz` */
 const pathText = (path: readonly string[]): string =>
   path.reduce((text, step) => `${text}[${JSON.stringify(step)}]`, 'data');
 

@@ -15,8 +15,6 @@ import { tenantSet } from './tenant-modules.js';
 export interface BundleRouteParts {
   readonly enforcer: Enforcer;
   readonly decisionLog: DecisionLog;
-  /** Where an OPA reaches this control plane. */
-  readonly publicUrl: string;
 }
 
 const unzip = promisify(gunzip);
@@ -64,7 +62,7 @@ export function bundleRoutes(app: FastifyInstance, parts: BundleRouteParts): voi
       if (request.headers['content-encoding'] === 'gzip') request.headers['content-type'] = 'application/gzip';
       return payload;
     });
-    for (const path of ['/opa/logs', '/opa/logs/*']) {
+    for (const path of ['/logs', '/logs/*']) {
       scope.post(
         path,
         {
@@ -79,7 +77,7 @@ export function bundleRoutes(app: FastifyInstance, parts: BundleRouteParts): voi
       );
     }
   });
-  for (const path of ['/opa/status', '/opa/status/*']) {
+  for (const path of ['/status', '/status/*']) {
     app.post(
       path,
       { config: access('opa.upload'), schema: { tags, summary: 'Status of a real OPA' } },
@@ -178,8 +176,8 @@ function discovery(request: FastifyRequest): object {
     bundles: {
       bailiwick: { service, resource: 'bundles/bailiwick.tar.gz', polling: { long_polling_timeout_seconds: 30 } },
     },
-    status: { service, resource: 'opa/status' },
-    decision_logs: { service, resource: 'opa/logs', reporting: { min_delay_seconds: 1, max_delay_seconds: 5 } },
+    status: { service },
+    decision_logs: { service, reporting: { min_delay_seconds: 1, max_delay_seconds: 5 } },
     default_decision: 'bailiwick/authz/allow',
   };
 }

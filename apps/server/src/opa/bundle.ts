@@ -14,9 +14,6 @@ export async function makeBundle(set: TenantSet): Promise<Buffer> {
     revision: String(set.revision),
     roots: ['bailiwick', 'platform', 'projects'],
     rego_version: 1,
-    file_rego_versions: Object.fromEntries(
-      set.modules.filter((module) => module.regoVersion === 0).map((module) => [`/${module.id}`, 0]),
-    ),
   };
   return await makeTar([
     ['.manifest', JSON.stringify(manifest)],

@@ -240,7 +240,7 @@ function worldOf(
   if (claimed !== undefined) return named(claimed, path);
   const platform = named('platform', path);
   // `package platform.authz` lives at platform/authz in its own world; `platform/` before another path names the world.
-  if (path[0] === 'platform' && platform.world && !platform.world.packagePath.startsWith('data["platform"]'))
+  if (path[0] === 'platform' && platform.world && platform.world.packageSteps[0] !== 'platform')
     return named('platform', path.slice(1));
   return platform;
 }

@@ -3,7 +3,7 @@
  * under `data.projects["NAME"]`, the platform's under `data.platform`; `data.bailiwick.authz` is the decision rule over all of them, in
  * Rego, so that a gateway asks one path and gets the same answer as from us.
  */
-import { mountModule, parseJson, stringifyJson, type Value } from '@bailiwick/rego';
+import { mountModule, parseJson, printModule, stringifyJson, type syntax, type Value } from '@bailiwick/rego';
 import type { Enforcer } from '../decisions/enforcer.js';
 import type { World } from '../decisions/world.js';
 import type { PolicyName } from '../ports/policy-archive.port.js';
@@ -11,9 +11,8 @@ import type { PolicyName } from '../ports/policy-archive.port.js';
 export interface TenantModule {
   /** `projects/team-a/rego.rego`: the policy's id in a real OPA, and its file in a bundle. */
   readonly id: string;
+  /** Rego v1, also where the policy was written in v0. */
   readonly rego: string;
-  /** 0 or 1: what the text is written in. */
-  readonly regoVersion: 0 | 1;
 }
 
 export interface TenantData {
@@ -50,18 +49,28 @@ function mountWorld(world: World): TenantModule {
   const module = world.policy.modules[0];
   if (!module) throw new Error(`the world of ${world.name} has no module`);
   // The platform's data is where projects look for it, in a real OPA too.
-  const mounted = mountModule(module, mountOf(world.name), { keep: world.name === 'platform' ? [] : [['platform']] });
-  return {
-    id: `${mountOf(world.name).join('/')}/rego.rego`,
-    rego: mounted,
-    regoVersion: module.version === 'v0' ? 0 : 1,
+  const mounted = mountModule(module, mountOf(world.name).join('.'), {
+    shared: world.name === 'platform' ? [] : ['platform'],
+  });
+  const printed = printModule(module.version === 'v0' ? inV1(mounted) : mounted);
+  return { id: `${mountOf(world.name).join('/')}/rego.rego`, rego: printed };
+}
+
+/** A v0 module in v1's words: `if` before a body, `contains` in a set rule's head. OPA reads what is pushed over REST as v1. */
+function inV1(module: syntax.Module): syntax.Module {
+  const rule = (each: syntax.Rule): syntax.Rule => {
+    const isSetRule = each.head.key !== undefined && each.head.value === undefined && each.head.args === undefined;
+    const wanted = [...(each.generatedBody ? [] : (['if'] as const)), ...(isSetRule ? (['contains'] as const) : [])];
+    const keywords = [...new Set([...each.head.keywords, ...wanted])];
+    return { ...each, head: { ...each.head, keywords }, otherwise: each.otherwise.map(rule) };
   };
+  return { ...module, version: 'v1', rules: module.rules.map(rule) };
 }
 
 /** The decision rule (`decisions/decision.ts`) as Rego. Written in the common part of v0 with keywords imported, so any OPA reads it. */
 function decisionModule(worlds: readonly World[], broken: readonly PolicyName[]): TenantModule {
   const reference = (world: World, rule: string): string => {
-    const path = [...mountOf(world.name), ...world.packagePath.split('.').slice(1), rule];
+    const path = [...mountOf(world.name), ...world.packageSteps, rule];
     return `data${path.map((segment) => `[${JSON.stringify(segment)}]`).join('')}`;
   };
   const platform = worlds.find((world) => world.name === 'platform');
@@ -98,7 +107,7 @@ function decisionModule(worlds: readonly World[], broken: readonly PolicyName[])
         `allow if {\n\tnot denied\n\tnot claims_foreign_project\n\tproject == ${JSON.stringify(world.name)}\n\t${reference(world, 'allow')} == true\n}`,
     ),
   ];
-  return { id: 'bailiwick/authz.rego', rego: `${lines.join('\n\n')}\n`, regoVersion: 1 };
+  return { id: 'bailiwick/authz.rego', rego: `${lines.join('\n\n')}\n` };
 }
 
 /** The whole data document of a set, as one JSON text with every digit kept. */

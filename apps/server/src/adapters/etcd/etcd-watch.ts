@@ -161,17 +161,19 @@ export class EtcdWatch implements Watch {
     this.#deliver(response);
   }
 
-  /** Whether the revisions this watch has seen are revisions of the store that answers now. */
+  /**
+   * Whether the revisions this watch has seen are revisions of the store that answers now. Asked with a linearizable read:
+   * a member may lag behind its cluster, or not yet know that it has lost it, and then the watch is not healthy either.
+   */
   async #checkOrigin({ header }: IWatchResponse): Promise<boolean> {
     if (this.#clusterId !== undefined && header.cluster_id !== this.#clusterId) return false;
     this.#clusterId = header.cluster_id;
-    if (Number(header.revision) >= this.#seen) return true;
-    // A member may lag behind its cluster; only a linearizable read knows.
     const { key } = this.#parts.keys.toRange(this.#options.prefix);
+    const seen = this.#seen;
     const answer = await this.#parts.cluster.call('repeatable', (connection, options) =>
       connection.kv.range({ key, count_only: true }, options),
     );
-    return Number(answer.header.revision) >= this.#seen;
+    return Number(answer.header.revision) >= seen;
   }
 
   #deliver({ events }: IWatchResponse): void {
