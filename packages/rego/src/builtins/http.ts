@@ -45,7 +45,8 @@ const ALLOWED: ReadonlySet<string> = new Set([
   'cache_ignored_headers',
 ]);
 
-function checkRequest(request: ObjectValue): void {
+/** Checks the parameters of a request. Errors: `OperandError`. */
+export function checkRequest(request: ObjectValue): void {
   const keys = sortedKeys(request);
   const unknown = keys.filter((key) => typeof key !== 'string' || !ALLOWED.has(key));
   if (unknown.length > 0) throw operandError(1, `invalid request parameters(s): ${formatTerm(makeSet(unknown))}`);

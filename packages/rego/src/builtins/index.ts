@@ -2,6 +2,7 @@
 import { aggregateBuiltins } from './aggregates.js';
 import { arithmeticBuiltins } from './arithmetic.js';
 import { arrayBuiltins } from './arrays.js';
+import { awsBuiltins } from './aws.js';
 import { bitBuiltins } from './bits.js';
 import type { Builtin } from './builtin.js';
 import { certificateBuiltins } from './certificates.js';
@@ -20,6 +21,7 @@ import { regexBuiltins } from './regular-expressions.js';
 import { semverBuiltins } from './semver.js';
 import { setBuiltins } from './sets.js';
 import { stringBuiltins } from './strings.js';
+import { templateBuiltins } from './templates.js';
 import { timeBuiltins } from './times.js';
 import { tokenBuiltins } from './tokens.js';
 import { tracingBuiltins } from './tracing.js';
@@ -49,6 +51,7 @@ const families: readonly (readonly Builtin[])[] = [
   aggregateBuiltins,
   arithmeticBuiltins,
   arrayBuiltins,
+  awsBuiltins,
   bitBuiltins,
   certificateBuiltins,
   comparisonBuiltins,
@@ -66,6 +69,7 @@ const families: readonly (readonly Builtin[])[] = [
   semverBuiltins,
   setBuiltins,
   stringBuiltins,
+  templateBuiltins,
   timeBuiltins,
   tokenBuiltins,
   tracingBuiltins,
