@@ -85,11 +85,50 @@ function pathBack(graph: Map<WorkRule, Set<WorkRule>>, start: WorkRule): readonl
   return undefined;
 }
 
+/** The rules that lie on some cycle: strongly connected components, found without recursion. */
+function cyclic(graph: Map<WorkRule, Set<WorkRule>>): Set<WorkRule> {
+  const order = new Map<WorkRule, number>();
+  const low = new Map<WorkRule, number>();
+  const open: WorkRule[] = [];
+  const isOpen = new Set<WorkRule>();
+  const result = new Set<WorkRule>();
+  const enter = (rule: WorkRule): { rule: WorkRule; next: Iterator<WorkRule> } => {
+    order.set(rule, order.size);
+    low.set(rule, order.size - 1);
+    open.push(rule);
+    isOpen.add(rule);
+    return { rule, next: (graph.get(rule) ?? new Set<WorkRule>()).values() };
+  };
+  const lower = (rule: WorkRule, to: number): void => {
+    low.set(rule, Math.min(low.get(rule) as number, to));
+  };
+  const leave = (rule: WorkRule): void => {
+    if (low.get(rule) !== order.get(rule)) return;
+    const members = open.splice(open.lastIndexOf(rule));
+    for (const member of members) isOpen.delete(member);
+    if (members.length > 1 || graph.get(rule)?.has(rule) === true) for (const member of members) result.add(member);
+  };
+  for (const start of graph.keys()) {
+    if (order.has(start)) continue;
+    const stack = [enter(start)];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const step = top.next.next();
+      if (step.done === true) {
+        stack.pop();
+        leave(top.rule);
+        const parent = stack.at(-1);
+        if (parent !== undefined) lower(parent.rule, low.get(top.rule) as number);
+      } else if (!order.has(step.value)) stack.push(enter(step.value));
+      else if (isOpen.has(step.value)) lower(top.rule, order.get(step.value) as number);
+    }
+  }
+  return result;
+}
+
 export function checkRecursion(context: CompileContext): void {
   const graph = dependencyGraph(context);
-  for (const rule of graph.keys()) {
-    const path = pathBack(graph, rule);
-    if (path === undefined) continue;
+  for (const rule of cyclic(graph)) {
+    const path = pathBack(graph, rule) ?? [rule];
     const shown = path.map((step) => formatRef(step.ref)).join(' -> ');
     report(context, 'rego_recursion_error', rule.location, `rule ${formatRef(rule.ref)} is recursive: ${shown}`);
   }

@@ -20,6 +20,7 @@ import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
 import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
 import { probe } from './probe.js';
 import { isWorthRemembering } from './remembering.js';
+import { candidates, indexClauses } from './rule-index.js';
 import type { World } from './world.js';
 
 /** Slots hold values, worlds and collectors; the plan says which, so reads are casts. */
@@ -474,10 +475,12 @@ function orderedRunner(engine: Engine, set: RuleSet, clause: Clause): ClauseRunn
 function completeSet(engine: Engine, set: RuleSet): CompiledSet {
   const runners = set.clauses.map((clause) => orderedRunner(engine, set, clause));
   const fallback = set.fallback === undefined ? undefined : clauseRunner(engine, set, set.fallback);
+  const index = indexClauses(set.clauses, set.arity);
+  const all = runners.map((_, each) => each);
   const call = (world: World, args: readonly Value[]): Value | undefined => {
     let found: Value | undefined;
-    for (const runner of runners) {
-      const value = runner(world, args, found);
+    for (const each of index === undefined ? all : candidates(index, world, args)) {
+      const value = (runners[each] as ClauseRunner)(world, args, found);
       if (value === undefined) continue;
       found = value;
       if (set.isUniform) break;
@@ -519,10 +522,13 @@ function partialRunner(engine: Engine, set: RuleSet, clause: Clause): Collector 
 
 function partialSet(engine: Engine, set: RuleSet): CompiledSet {
   const runners = set.clauses.map((clause) => partialRunner(engine, set, clause));
+  const index = indexClauses(set.clauses, 0);
+  const all = runners.map((_, each) => each);
   return {
     value: (world) => {
       const into = set.kind === 'set' ? new SetBuilder() : new PartialObject();
-      for (const runner of runners) runner(world, [], into);
+      for (const each of index === undefined ? all : candidates(index, world, []))
+        (runners[each] as Collector)(world, [], into);
       return into.build();
     },
     call: () => undefined,

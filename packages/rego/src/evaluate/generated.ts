@@ -8,6 +8,7 @@ import { type BackEnd, directQuery, type QueryCode } from './back-end.js';
 import { type Done, Emitter } from './emit.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
 import { isWorthRemembering } from './remembering.js';
+import { indexClauses, MIN_INDEXED_CLAUSES } from './rule-index.js';
 import { RUNTIME } from './runtime.js';
 import type { World } from './world.js';
 
@@ -68,16 +69,54 @@ class SetWriter {
     return `function f${i}(${list}){${guarded}${find}${store}}\n`;
   }
 
+  /** Many clauses are functions of their own, of which an index picks those to run. */
+  private split(
+    set: RuleSet,
+    parameters: readonly string[],
+    body: (clause: Clause) => string,
+  ): { functions: string; list: string } {
+    const { emitter } = this;
+    let functions = '';
+    for (const [each, clause] of set.clauses.entries()) {
+      emitter.begin();
+      const code = body(clause);
+      const declarations = withoutParameters(emitter.declarations(), parameters);
+      const [, carried] = parameters;
+      functions += `function c${set.index}_${each}(${parameters.join(',')}){const q=w0.session;let g;${declarations}${code}return ${carried};}\n`;
+    }
+    functions += `const T${set.index}=[${set.clauses.map((_, each) => `c${set.index}_${each}`).join(',')}];\n`;
+    const index = indexClauses(set.clauses, set.arity);
+    const all = emitter.constant(set.clauses.map((_, each) => each));
+    const args = parameters.slice(2).join(',');
+    return { functions, list: index === undefined ? all : `H.candidates(${emitter.constant(index)},w0,[${args}])` };
+  }
+
+  private fallback(set: RuleSet): string {
+    if (set.fallback === undefined) return '';
+    const done: Done = { action: '', stop: `return ${this.emitter.atom(set.fallback.value)};` };
+    return `D:{${this.emitter.body(set.fallback.steps, 'break D;', done)}}`;
+  }
+
+  private indexed(set: RuleSet, args: readonly string[]): string {
+    const { functions, list } = this.split(set, ['w0', 'r', ...args], (clause) => this.ordered(set, clause));
+    this.emitter.begin();
+    const fallback = this.fallback(set);
+    const declarations = withoutParameters(this.emitter.declarations(), args);
+    const call = `r=T${set.index}[t[j]](${['w0', 'r', ...args].join(',')});`;
+    const early = set.isUniform ? 'if(r!==undefined)return r;' : '';
+    const loop = `const t=${list};for(let j=0;j<t.length;j++){${call}${early}}`;
+    return `${functions}function c${set.index}(${['w0', ...args].join(',')}){const q=w0.session;let r;${declarations}${loop}if(r!==undefined)return r;${fallback}return undefined;}\n`;
+  }
+
   private definition(set: RuleSet): string {
     const { emitter } = this;
-    emitter.begin();
     const args = Array.from({ length: set.arity }, (_, index) => `s${index}`);
+    if (set.clauses.length >= MIN_INDEXED_CLAUSES) return this.indexed(set, args);
+    emitter.begin();
     let code = '';
     for (const clause of set.clauses) code += this.ordered(set, clause);
     code += 'if(r!==undefined)return r;';
-    if (set.fallback !== undefined) {
-      code += `D:{${emitter.body(set.fallback.steps, 'break D;', { action: '', stop: `return ${emitter.atom(set.fallback.value)};` })}}`;
-    }
+    code += this.fallback(set);
     const declarations = withoutParameters(emitter.declarations(), args);
     return `function c${set.index}(${['w0', ...args].join(',')}){const q=w0.session;let r,g;${declarations}${code}return undefined;}\n`;
   }
@@ -108,10 +147,15 @@ class SetWriter {
 
   private partial(set: RuleSet): string {
     const { emitter } = this;
+    const builder = set.kind === 'set' ? 'new H.SetBuilder()' : 'new H.PartialObject()';
+    if (set.clauses.length >= MIN_INDEXED_CLAUSES) {
+      const { functions, list } = this.split(set, ['w0', 'b'], (clause) => this.collect(set, clause));
+      const loop = `const t=${list};for(let j=0;j<t.length;j++)T${set.index}[t[j]](w0,b);`;
+      return `${functions}function c${set.index}(w0){const b=${builder};${loop}return b.build();}\n`;
+    }
     emitter.begin();
     let code = '';
     for (const clause of set.clauses) code += this.collect(set, clause);
-    const builder = set.kind === 'set' ? 'new H.SetBuilder()' : 'new H.PartialObject()';
     return `function c${set.index}(w0){const q=w0.session;const b=${builder};${emitter.declarations()}${code}return b.build();}\n`;
   }
 

@@ -21,6 +21,7 @@ import {
 import { element, elements, keysOf, missing } from './containers.js';
 import { conflict, isMember, isMemberAt, keyConflict, PartialObject, putUnique } from './operations.js';
 import { probe } from './probe.js';
+import { candidates } from './rule-index.js';
 
 function memberNames(): Set<string> {
   const names = new Set(['length', '__proto__', 'prototype']);
@@ -70,6 +71,7 @@ export function has(of: Value | undefined, value: Value): boolean {
 }
 
 export const RUNTIME = {
+  candidates,
   has,
   probe,
   element,

@@ -40,6 +40,8 @@ class Printer {
   private lines: string[] = [];
   private indent = 0;
   private pending: readonly Comment[];
+  /** The first expression after `{`: a bare `|` would read as a comprehension. */
+  private opensBraces = false;
 
   constructor(comments: readonly Comment[]) {
     this.pending = comments;
@@ -142,7 +144,7 @@ class Printer {
       const hasComment = comment !== undefined && comment.location.row < expression.location.row;
       if (gap && !hasComment) this.line('');
       this.flush(expression.location.row);
-      this.line(this.expression(expression));
+      this.line(previous === undefined ? this.firstExpression(expression) : this.expression(expression));
       this.trail(endRow(expression.location.end));
       previous = expression;
     }
@@ -167,6 +169,14 @@ class Printer {
   expression(expression: Expression): string {
     let text = (expression.negated ? 'not ' : '') + this.plain(expression);
     for (const { target, value } of expression.with) text += ` with ${this.term(target)} as ${this.term(value)}`;
+    return text;
+  }
+
+  private firstExpression(expression: Expression): string {
+    const before = this.opensBraces;
+    this.opensBraces = true;
+    const text = this.expression(expression);
+    this.opensBraces = before;
     return text;
   }
 
@@ -218,7 +228,9 @@ class Printer {
 
   private block(body: Body): string {
     this.indent += 1;
-    const inner = body.map((expression) => `${this.pad()}${this.expression(expression)}\n`).join('');
+    const print = (expression: Expression, index: number): string =>
+      index === 0 ? this.firstExpression(expression) : this.expression(expression);
+    const inner = body.map((expression, index) => `${this.pad()}${print(expression, index)}\n`).join('');
     this.indent -= 1;
     return `{\n${inner}${this.pad()}}`;
   }
@@ -229,7 +241,8 @@ class Printer {
 
   private operand(term: Term, level: number): string {
     const text = this.term(term);
-    return strength(term) < level ? `(${text})` : text;
+    const isWrapped = this.opensBraces && term.kind === 'call' && term.infix === '|';
+    return strength(term) < level && !isWrapped ? `(${text})` : text;
   }
 
   term(term: Term): string {
@@ -300,7 +313,8 @@ class Printer {
     }
     const own = infix === undefined ? undefined : STRENGTH[infix];
     if (own !== undefined && left !== undefined && right !== undefined) {
-      return `${this.operand(left, own)} ${infix} ${this.operand(right, own + 1)}`;
+      const text = `${this.operand(left, own)} ${infix} ${this.operand(right, own + 1)}`;
+      return infix === '|' && this.opensBraces ? `(${text})` : text;
     }
     return `${this.term(operator)}(${args.map((arg) => this.operand(arg, arg.kind === 'call' && arg.infix === 'in' ? 2 : 0)).join(', ')})`;
   }

@@ -1,0 +1,108 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  compile,
+  isPartialEvaluationError,
+  matchesFilter,
+  mountModuleText,
+  partialFilter,
+  toCosmos,
+  toMongo,
+  toSql,
+  toVector,
+  type Value,
+} from '../index.js';
+
+const MODULE = `package f
+default include := false
+include if input.doc.owner == input.user
+include if { input.doc.public; not input.doc.archived }
+include if { input.doc.level < data.levels[input.doc.kind]; input.doc.team in data.teams[input.user] }
+include if { startswith(input.doc.path, "/pub/"); input.doc.level != 3 }
+include if { some t in input.doc.tags; t == "open" }
+include if is_admin
+is_admin if input.user == "root"`;
+const DATA = { teams: { u1: ['a', 'b'] }, levels: { x: 1, y: 3 } };
+const policy = compile({ modules: [{ name: 'f.rego', text: MODULE }], data: DATA });
+
+describe('partial evaluation', () => {
+  it('agrees with full evaluation on every document', () => {
+    const doc = fc.record(
+      {
+        owner: fc.constantFrom('u1', 'u2', null),
+        public: fc.constantFrom(true, false, 'yes'),
+        archived: fc.boolean(),
+        level: fc.integer({ min: 0, max: 4 }),
+        kind: fc.constantFrom('x', 'y', 'z'),
+        team: fc.constantFrom('a', 'c'),
+        path: fc.constantFrom('/pub/a', '/priv', 7),
+        tags: fc.array(fc.constantFrom('open', 'closed')),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(doc, fc.constantFrom('u1', 'u2', 'root'), (document, user) => {
+        const filter = partialFilter(policy, 'data.f.include', { unknowns: ['input.doc'], input: { user } });
+        const full = policy.evaluate('data.f.include', { user, doc: document as Value });
+        expect(matchesFilter(filter, document as Value)).toBe(full === true);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('leaves nothing where everything is decided', () => {
+    expect(partialFilter(policy, 'data.f.include', { unknowns: ['input.doc'], input: { user: 'root' } })).toEqual({
+      op: 'true',
+    });
+  });
+
+  it('says where what cannot be translated stands', () => {
+    const hard = compile({ modules: [{ name: 'h.rego', text: 'package h\n\np if count(input.xs) > 2' }] });
+    try {
+      partialFilter(hard, 'h/p', { unknowns: ['input'] });
+      expect.unreachable();
+    } catch (error) {
+      if (!isPartialEvaluationError(error)) throw error;
+      expect(error.message).toContain('count of an unknown value cannot be translated');
+      expect(error.location).toMatchObject({ file: 'h.rego', row: 3 });
+    }
+  });
+
+  it('renders for stores', () => {
+    const small = compile({
+      modules: [
+        {
+          name: 's',
+          text: 'package s\np if { input.d.a == 1; input.d.b in {"x", "y"} }\np if startswith(input.d.c, "50%")',
+        },
+      ],
+    });
+    const filter = partialFilter(small, 's/p', { unknowns: ['input.d'] });
+    expect(toSql(filter, { placeholder: 'dollar' })).toEqual({
+      sql: `(("a" = $1 AND "b" IN ($2, $3)) OR "c" LIKE $4 ESCAPE '\\')`,
+      parameters: [1, 'x', 'y', '50\\%%'],
+    });
+    expect(toMongo(filter)).toEqual({
+      $or: [
+        { $and: [{ a: { $exists: true, $eq: 1 } }, { b: { $exists: true, $in: ['x', 'y'] } }] },
+        { c: { $regex: '^50%' } },
+      ],
+    });
+    expect(toCosmos(filter).sql).toContain('STARTSWITH(c["c"], @p2)');
+    expect(toVector(filter).should).toHaveLength(2);
+  });
+});
+
+describe('mounting', () => {
+  it('moves a module and its references under a prefix', () => {
+    const text =
+      'package app\n\nimport data.lib\nimport data.shared.tools\n\np if {\n\tdata.app.q\n\tlib.f(data.shared.x)\n\tdata[input.k] == 1\n}\n\nq := 1\n';
+    const mounted = mountModuleText(text, 'tenants.acme', { shared: ['shared'] });
+    expect(mounted).toContain('package tenants.acme.app');
+    expect(mounted).toContain('import data.tenants.acme.lib');
+    expect(mounted).toContain('import data.shared.tools');
+    expect(mounted).toContain('data.tenants.acme.app.q');
+    expect(mounted).toContain('lib.f(data.shared.x)');
+    expect(mounted).toContain('data.tenants.acme[input.k] == 1');
+  });
+});
