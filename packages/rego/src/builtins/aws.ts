@@ -19,7 +19,7 @@ import { encodeHex, utf8 } from './bytes.js';
 import { checkRequest } from './http.js';
 import { numberOperand, objectOperand, operandError, typeError } from './operands.js';
 import { any, number, object, string } from './type-decl.js';
-import { escapeUrl, parseUrl } from './url.js';
+import { escapedPath, parseUrl } from './url.js';
 
 const REQUIRED = ['aws_service', 'aws_access_key', 'aws_secret_access_key', 'aws_region'];
 const UNSIGNED_HEADERS = ['authorization', 'user-agent', 'x-amzn-trace-id'];
@@ -92,7 +92,7 @@ function authorization(request: Request, signing: Signing, context: BuiltinConte
   }
   const names = [...signed.keys()].sort();
   const url = parseUrl(request.url);
-  const path = url.rawPath === '' ? (url.path === '*' ? '*' : escapeUrl(url.path, 'path')) : url.rawPath;
+  const path = escapedPath(url);
   const lines = names.map((name) => `${name}:${signed.get(name)}\n`).join('');
   const canonical = [request.method, path, url.rawQuery, lines, names.join(';'), contentHash].join('\n');
   const date = timestamp.slice(0, 8);

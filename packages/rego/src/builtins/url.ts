@@ -193,3 +193,10 @@ export function parseUrl(text: string): ParsedUrl {
     return fail(`parse ${quote(text)}: ${(error as Error).message}`);
   }
 }
+
+/** The path as it goes over the wire: as written where that is properly escaped, escaped otherwise. */
+export function escapedPath(url: ParsedUrl): string {
+  if (url.rawPath !== '' && /^(?:[A-Za-z0-9\-._~!$&'()*+,;=:@[\]/]|%[0-9A-Fa-f]{2})*$/.test(url.rawPath))
+    return url.rawPath;
+  return url.path === '*' ? '*' : escapeUrl(url.path, 'path');
+}

@@ -3,12 +3,14 @@ import {
   BigNumber,
   compareNumbers,
   compareStrings,
+  type Entry,
   entriesOf,
   equal,
   get,
   isArray,
   isNumber,
   isObject,
+  makeObject,
   numberText,
   size,
   stringifyString,
@@ -296,9 +298,8 @@ class Executor {
   private term({ operand, fields }: Term, dot: Item): Item {
     let value = this.operand(operand, dot);
     for (const field of fields) {
-      if (value === undefined || value === null) {
-        throw failure(`nil data; no entry for key "${field}"`);
-      }
+      if (value === undefined) return undefined;
+      if (value === null) throw failure(`nil pointer evaluating interface {}.${field}`);
       if (!isObject(value)) throw failure(`can't evaluate field ${field} in type ${typeOf(value)}`);
       value = get(value, field);
     }
@@ -323,9 +324,18 @@ class Executor {
   }
 }
 
+/** OPA hands numbers over as Go's json.Number, which templates take for non-empty strings. */
+function withNumbersAsText(value: Value): Value {
+  if (isNumber(value)) return numberText(value);
+  if (isArray(value)) return value.map(withNumbersAsText);
+  if (!isObject(value)) return value;
+  return makeObject([...entriesOf(value)].map(([key, member]): Entry => [key, withNumbersAsText(member)]));
+}
+
 /** Errors: `TemplateError`. */
 export function executeTemplate(template: ParsedTemplate, data: Value, charge: (steps: number) => void): string {
-  const executor = new Executor(template, data, charge);
-  executor.run(template.root, data);
+  const prepared = withNumbersAsText(data);
+  const executor = new Executor(template, prepared, charge);
+  executor.run(template.root, prepared);
   return executor.out;
 }
