@@ -21,7 +21,7 @@ export function makeVersion(project: string, version: number): PolicyVersion {
     actor: 'a',
     action: 'replace',
     rego: '',
-    data: 1,
+    dataText: '1',
   };
 }
 

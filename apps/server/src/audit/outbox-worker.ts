@@ -4,20 +4,21 @@
  * tries again; nothing is lost meanwhile because the outbox is part of the live store.
  */
 import type { KeyObject } from 'node:crypto';
-import type { Json } from '@bailiwick/contract';
 import { type ChainHeads, rootChain, sealRecord } from '@bailiwick/contract/audit-chain';
-import { parseJson } from '@bailiwick/rego';
-import { decodeOutboxEntry, type OutboxEntry, pendingEtag } from '../policies/outbox.js';
+import { decodeOutboxEntry, type OutboxEntry, type PendingVersion, pendingEtag } from '../policies/outbox.js';
 import { outboxPrefix, ownPrefix } from '../policies/policy-model.js';
 import type { AuditFacts, AuditLogStore, AuditRecord } from '../ports/audit-log.port.js';
 import type { KeyValue, KeyValueStore, Lease, Watch } from '../ports/key-value-store.port.js';
-import type { PolicyArchive } from '../ports/policy-archive.port.js';
+import type { PolicyArchive, PolicyVersion } from '../ports/policy-archive.port.js';
 
 const leaderKey = `${ownPrefix}workers/outbox`;
 const leaseTtlMs = 5_000;
 const retryMs = 500;
 const batchSize = 100;
 const sealIntervalMs = 1_000;
+const pruneEvery = 10;
+/** Time for more entries to come, so that a busy outbox is drained in large steps. */
+const gatherMs = 20;
 
 export interface OutboxPorts {
   readonly store: KeyValueStore;
@@ -141,43 +142,58 @@ export class OutboxWorker {
         this.#depth = Math.max(0, ordered.length - at - batchSize);
       }
       if (items.length > 0) this.#isDirty = true;
+      if (items.length > 0 && items.length < batchSize && !this.#isStopping)
+        await new Promise((resolve) => setTimeout(resolve, gatherMs));
     }
   }
 
   async #process(items: readonly KeyValue[]): Promise<void> {
     const entries = items.map((item) => ({ item, entry: decodeOutboxEntry(item.value) }));
-    await Promise.all(entries.map(({ item, entry }) => this.#archive(item, entry)));
+    await this.#ports.archive.appendAll(entries.flatMap(({ item, entry }) => versionOf(item, entry)));
     const chains = new Map<string, AuditFacts[]>();
     for (const { item, entry } of entries) {
       const facts =
         entry.audit.etag_after === pendingEtag ? { ...entry.audit, etag_after: String(item.modRevision) } : entry.audit;
-      chains.set(facts.chain, [...(chains.get(facts.chain) ?? []), facts]);
+      const chain = chains.get(facts.chain);
+      if (chain) chain.push(facts);
+      else chains.set(facts.chain, [facts]);
     }
     await Promise.all([...chains].map(([chain, facts]) => this.#appendChain(chain, facts)));
     await this.#ports.store.transact(
       [],
       items.map((item) => ({ kind: 'delete', key: item.key })),
     );
-    const policies = new Set(entries.flatMap(({ entry }) => (entry.version ? [entry.audit.chain] : [])));
-    await Promise.all([...policies].map((policy) => this.#ports.archive.prune(policy, this.#ports.keptVersions)));
+    await this.#prune(entries.flatMap(({ entry }) => entry.version ?? []));
   }
 
-  async #archive(item: KeyValue, entry: OutboxEntry): Promise<void> {
-    if (!entry.version) return;
-    const { dataText, ...version } = entry.version;
-    await this.#ports.archive.append({ ...version, etag: String(item.modRevision), data: parseJson(dataText) as Json });
+  /** Not at every version: pruning is a statement a policy. */
+  async #prune(versions: readonly PendingVersion[]): Promise<void> {
+    const due = new Set(
+      versions.flatMap((version) => (version.version % pruneEvery === 0 ? [version.project ?? 'platform'] : [])),
+    );
+    for (const policy of due) await this.#ports.archive.prune(policy, this.#ports.keptVersions);
   }
 
-  /** In order; another instance may have appended meanwhile, then the chain's head is read anew. */
+  /** In order and at once; where another worker has appended meanwhile, or we ourselves before a crash, one by one. */
   async #appendChain(chain: string, facts: readonly AuditFacts[]): Promise<void> {
-    for (const fact of facts) await this.#append(chain, fact);
+    const head = await this.#head(chain);
+    const records: AuditRecord[] = [];
+    for (const fact of facts) records.push(sealRecord(fact, records.at(-1) ?? head));
+    const appended = await this.#ports.log.appendAll(records);
+    const last = records[appended - 1];
+    if (last) this.#heads.set(chain, last);
+    for (const fact of facts.slice(appended)) await this.#append(chain, fact);
     if (chain !== rootChain) this.#unsealed.add(chain);
+  }
+
+  async #head(chain: string): Promise<Pick<AuditRecord, 'seq' | 'hash'> | undefined> {
+    if (!this.#heads.has(chain)) this.#heads.set(chain, await this.#ports.log.head(chain));
+    return this.#heads.get(chain);
   }
 
   async #append(chain: string, facts: AuditFacts, signingKey?: KeyObject): Promise<void> {
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      if (!this.#heads.has(chain)) this.#heads.set(chain, await this.#ports.log.head(chain));
-      const record = sealRecord(facts, this.#heads.get(chain), signingKey);
+      const record = sealRecord(facts, await this.#head(chain), signingKey);
       const outcome = await this.#ports.log.append(record);
       if (outcome === 'appended') {
         this.#heads.set(chain, record);
@@ -229,4 +245,8 @@ export class OutboxWorker {
     });
     this.#wake = undefined;
   }
+}
+
+function versionOf(item: KeyValue, entry: OutboxEntry): readonly PolicyVersion[] {
+  return entry.version ? [{ ...entry.version, etag: String(item.modRevision) }] : [];
 }

@@ -111,7 +111,7 @@ export class ExplanationService {
 
   async #archived(name: PolicyName, etag: string): Promise<{ rego: string; dataText: string }> {
     const version = await this.#archive.findByEtag(name, etag);
-    if (version) return { rego: version.rego, dataText: JSON.stringify(version.data) };
+    if (version) return { rego: version.rego, dataText: version.dataText };
     throw new BailiwickError('not-found', {
       reason: 'decision.revision_gone',
       message: `The policy '${name}' at revision ${etag} is no longer kept, so this decision cannot be made again.`,

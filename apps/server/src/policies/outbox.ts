@@ -8,7 +8,7 @@ import type { AuditFacts } from '../ports/audit-log.port.js';
 import type { PolicyVersion } from '../ports/policy-archive.port.js';
 
 /** A version as its writer knows it: the ETag is the revision that the transaction will get. */
-export type PendingVersion = Omit<PolicyVersion, 'etag' | 'data'> & { readonly dataText: string };
+export type PendingVersion = Omit<PolicyVersion, 'etag'>;
 
 export interface OutboxEntry {
   readonly version?: PendingVersion;

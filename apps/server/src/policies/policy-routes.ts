@@ -19,9 +19,10 @@ import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Enforcer } from '../decisions/enforcer.js';
 import type { InstanceRegistry } from '../decisions/instances.js';
+import type { PolicyVersion } from '../ports/policy-archive.port.js';
 import type { CheckService } from './check-service.js';
 import { assertPolicyName, parseEtags, quoteEtag } from './policy-model.js';
-import type { Change, PendingListed, PolicyService, WriteContext } from './policy-service.js';
+import type { Change, PolicyService, WriteContext } from './policy-service.js';
 
 export interface PolicyRouteParts {
   readonly enforcer: Enforcer;
@@ -287,7 +288,7 @@ function matches(header: string, revision: number): boolean {
 
 const textOf = (data: unknown): string | undefined => (data === undefined ? undefined : stringifyJson(data as Value));
 
-function summaryOf(version: Omit<PendingListed, 'dataText'>): PolicyVersionSummary {
+function summaryOf(version: PolicyVersion): PolicyVersionSummary {
   const { scope, project, version: number, etag, ts, actor, action, rolledBackTo } = version;
   return {
     scope,

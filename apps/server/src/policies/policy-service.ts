@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { BailiwickError, type WriteReceipt } from '@bailiwick/contract';
-import { parseJson, type Value } from '@bailiwick/rego';
+import type { Value } from '@bailiwick/rego';
 import type { Enforcer } from '../decisions/enforcer.js';
 import type { World, WorldCompiler } from '../decisions/world.js';
 import type { Compare, KeyValue, KeyValueStore, Operation } from '../ports/key-value-store.port.js';
@@ -258,7 +258,7 @@ export class PolicyService {
   async versions(
     name: PolicyName,
     options: { limit: number; cursor?: string | undefined },
-  ): Promise<Page<PolicyVersion | PendingListed>> {
+  ): Promise<Page<PolicyVersion>> {
     assertPolicyName(name);
     const pending = options.cursor === undefined ? await this.#pending(name) : [];
     const archived = await this.#archivedOr(name, options, pending.length > 0);
@@ -286,25 +286,23 @@ export class PolicyService {
   }
 
   /** Throws `policy.version_not_found`. */
-  async version(name: PolicyName, number: number): Promise<PendingListed> {
+  async version(name: PolicyName, number: number): Promise<PolicyVersion> {
     assertPolicyName(name);
     const pending = (await this.#pending(name)).find((item) => item.version === number);
     if (pending) return pending;
     const archived = await this.#ports.archive.get(name, number);
-    if (archived) return { ...archived, dataText: JSON.stringify(archived.data) };
+    if (archived) return archived;
     throw new BailiwickError('not-found', {
       reason: 'policy.version_not_found',
       message: `There is no version ${number} of ${policyPath(name)}, or it is older than the versions kept. GET ${policyPath(name)}/versions lists them.`,
     });
   }
 
-  async #pending(name: PolicyName): Promise<readonly PendingListed[]> {
+  async #pending(name: PolicyName): Promise<readonly PolicyVersion[]> {
     const { items } = await this.#ports.store.range(`${outboxPrefix}${name}/`);
     return items.flatMap((item) => {
       const { version } = decodeOutboxEntry(item.value);
-      return version
-        ? [{ ...version, etag: String(item.modRevision), data: parseJson(version.dataText) as PolicyVersion['data'] }]
-        : [];
+      return version ? [{ ...version, etag: String(item.modRevision) }] : [];
     });
   }
 
@@ -324,9 +322,6 @@ export class PolicyService {
     };
   }
 }
-
-/** A version with the exact text of its data. */
-export type PendingListed = PolicyVersion & { readonly dataText: string };
 
 const documentOf = (rego: KeyValue, data: KeyValue | undefined): PolicyDocument => ({
   rego: rego.value,

@@ -59,6 +59,13 @@ export function describeAuditLog(name: string, start: () => Promise<AuditLogUnde
       expect(await log.head('nobody')).toBeUndefined();
     });
 
+    it('appends consecutive records at once, and stops before the first whose place is taken', async () => {
+      expect(await log.appendAll([1, 2, 3].map((seq) => makeRecord('batch', seq)))).toBe(3);
+      const taken = [makeRecord('batch', 4), makeRecord('batch', 2, { id: 'other-2' }), makeRecord('batch', 5)];
+      expect(await log.appendAll(taken)).toBe(1);
+      expect((await log.read('batch', 0, 10)).map((record) => record.seq)).toEqual([1, 2, 3, 4]);
+    });
+
     it('tells a record that is there already from another in its place', async () => {
       expect(await log.append(makeRecord('twice', 1))).toBe('appended');
       expect(await log.append(makeRecord('twice', 1))).toBe('duplicate');

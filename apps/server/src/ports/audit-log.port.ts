@@ -25,6 +25,11 @@ export interface AuditFilter {
 export interface AuditLogStore {
   /** `conflict` when another record has (chain, seq): the caller takes the new head and seals again. `duplicate` when the id is there. */
   append(record: AuditRecord): Promise<'appended' | 'conflict' | 'duplicate'>;
+  /**
+   * Consecutive records of one chain, in order; stops before the first that cannot be appended. Returns how many were appended, which may
+   * be fewer than given: `append` of the next one then says why.
+   */
+  appendAll(records: readonly AuditRecord[]): Promise<number>;
   /** The record with the highest seq. */
   head(chain: string): Promise<AuditRecord | undefined>;
   chains(): Promise<readonly string[]>;

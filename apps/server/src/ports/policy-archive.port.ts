@@ -3,8 +3,6 @@
  * Filled by the outbox worker, at least once a record; appending is idempotent, so history holds each exactly once.
  * Adapters: `adapters/embedded` (SQLite) and `adapters/mongodb`. Contract: `policy-archive.contract.ts`.
  */
-import type { Json } from '@bailiwick/contract';
-
 export type PolicyScope = 'platform' | 'project';
 
 export interface PolicyVersion {
@@ -23,7 +21,8 @@ export interface PolicyVersion {
   readonly rolledBackTo?: number;
   /** Empty for a delete. */
   readonly rego: string;
-  readonly data: Json;
+  /** The data document as JSON text: the truth, to the last digit. */
+  readonly dataText: string;
 }
 
 export interface Page<T> {
@@ -35,6 +34,8 @@ export interface Page<T> {
 export interface PolicyArchive {
   /** Keeps the record unless the same (scope, project, version) is there already. Durable on a majority when it resolves. */
   append(version: PolicyVersion): Promise<void>;
+  /** Like `append` for many at once; when it rejects, some may be there: repeating it is safe. */
+  appendAll(versions: readonly PolicyVersion[]): Promise<void>;
   /** Newest first. */
   list(policy: PolicyName, options: { readonly limit: number; readonly cursor?: string }): Promise<Page<PolicyVersion>>;
   get(policy: PolicyName, version: number): Promise<PolicyVersion | undefined>;

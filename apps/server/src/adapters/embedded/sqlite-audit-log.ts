@@ -1,4 +1,5 @@
 /** `AuditLogStore` on the embedded SQLite file, for installations without MongoDB. */
+import { isBailiwickError } from '@bailiwick/contract';
 import type { Kysely, SelectQueryBuilder } from 'kysely';
 import { sql } from 'kysely';
 import type { AuditFilter, AuditLogStore, AuditRecord } from '../../ports/audit-log.port.js';
@@ -49,6 +50,19 @@ export class SqliteAuditLog implements AuditLogStore {
       .where('id', '=', record.id)
       .executeTakeFirst();
     return same ? 'duplicate' : 'conflict';
+  }
+
+  async appendAll(records: readonly AuditRecord[]): Promise<number> {
+    if (records.length === 0) return 0;
+    try {
+      // One statement: all of them, or none when any place or id is taken.
+      await this.#database.insertInto('policy_audit').values(records.map(toRow)).execute();
+      return records.length;
+    } catch (error) {
+      if (isBailiwickError(error)) throw error;
+    }
+    for (const [index, record] of records.entries()) if ((await this.append(record)) !== 'appended') return index;
+    return records.length;
   }
 
   async head(chain: string): Promise<AuditRecord | undefined> {

@@ -1,5 +1,4 @@
 /** `PolicyArchive` on the embedded SQLite file, for installations without MongoDB. */
-import type { Json } from '@bailiwick/contract';
 import type { Kysely } from 'kysely';
 import type { Page, PolicyArchive, PolicyName, PolicyVersion } from '../../ports/policy-archive.port.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
@@ -12,11 +11,11 @@ const placeOf = (policy: PolicyName): Place =>
   policy === 'platform' ? { scope: 'platform', project: '' } : { scope: 'project', project: policy };
 
 function toRow(version: PolicyVersion): PolicyVersionRow {
-  const { scope, project = '', rolledBackTo = null, data, ...rest } = version;
+  const { scope, project = '', rolledBackTo = null, dataText, ...rest } = version;
   const { version: number, etag, ts, actor, action, rego } = rest;
   return {
     ...{ scope, project, version: number, etag, ts, actor, action, rolled_back_to: rolledBackTo, rego },
-    data: JSON.stringify(data),
+    data: dataText,
   };
 }
 
@@ -27,7 +26,7 @@ function toVersion(row: PolicyVersionRow): PolicyVersion {
     ...{ version, etag, ts, actor, action: action as PolicyVersion['action'] },
     ...(rolledBackTo === null ? {} : { rolledBackTo }),
     rego,
-    data: JSON.parse(data) as Json,
+    dataText: data,
   };
 }
 
@@ -39,9 +38,14 @@ export class SqlitePolicyArchive implements PolicyArchive {
   }
 
   async append(version: PolicyVersion): Promise<void> {
+    await this.appendAll([version]);
+  }
+
+  async appendAll(versions: readonly PolicyVersion[]): Promise<void> {
+    if (versions.length === 0) return;
     await this.#database
       .insertInto('policy_versions')
-      .values(toRow(version))
+      .values(versions.map(toRow))
       .onConflict((conflict) => conflict.columns(['scope', 'project', 'version']).doNothing())
       .execute();
   }

@@ -1,5 +1,5 @@
 /** `AuditLogStore` on MongoDB: collection `policy_audit`, one document a record, its id as `_id`. */
-import type { Collection, Filter } from 'mongodb';
+import { type Collection, type Filter, MongoBulkWriteError } from 'mongodb';
 import type { AuditFilter, AuditLogStore, AuditRecord } from '../../ports/audit-log.port.js';
 import type { Page } from '../../ports/policy-archive.port.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
@@ -62,6 +62,17 @@ export class MongoAuditLog implements AuditLogStore {
     }
     const same = await this.#use((records) => records.findOne({ _id: record.id }, { projection: { _id: 1 } }));
     return same ? 'duplicate' : 'conflict';
+  }
+
+  async appendAll(records: readonly AuditRecord[]): Promise<number> {
+    if (records.length === 0) return 0;
+    try {
+      await this.#use((collection) => collection.insertMany(records.map(toDocument), { ordered: true }));
+      return records.length;
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+      return error instanceof MongoBulkWriteError ? error.insertedCount : 0;
+    }
   }
 
   async head(chain: string): Promise<AuditRecord | undefined> {

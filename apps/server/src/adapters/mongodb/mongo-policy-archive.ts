@@ -36,9 +36,8 @@ const placeOf = (policy: PolicyName): Place =>
   policy === 'platform' ? { scope: 'platform' } : { scope: 'project', project: policy };
 
 function toDocument(version: PolicyVersion): VersionDocument {
-  const { scope, project, version: number, etag, ts, actor, action, rolledBackTo, rego, data } = version;
-  const dataJson = JSON.stringify(data);
-  const readable = readableCopy(data, dataJson);
+  const { scope, project, version: number, etag, ts, actor, action, rolledBackTo, rego, dataText } = version;
+  const readable = readableCopy(dataText);
   return {
     _id: scope === 'platform' ? `platform/${number}` : `project/${project}/${number}`,
     scope,
@@ -47,7 +46,7 @@ function toDocument(version: PolicyVersion): VersionDocument {
     ...(rolledBackTo === undefined ? {} : { rolled_back_to: rolledBackTo }),
     rego,
     ...(readable === undefined ? {} : { data: readable }),
-    data_json: dataJson,
+    data_json: dataText,
   };
 }
 
@@ -59,7 +58,7 @@ function toVersion(document: VersionDocument): PolicyVersion {
     ...{ version, etag, ts, actor, action },
     ...(rolledBackTo === undefined ? {} : { rolledBackTo }),
     rego,
-    data: JSON.parse(document.data_json) as Json,
+    dataText: document.data_json,
   };
 }
 
@@ -74,6 +73,16 @@ export class MongoPolicyArchive implements PolicyArchive {
     try {
       await this.#use((versions) => versions.insertOne(toDocument(version)));
     } catch (error) {
+      if (!isDuplicate(error)) throw error;
+    }
+  }
+
+  async appendAll(versions: readonly PolicyVersion[]): Promise<void> {
+    if (versions.length === 0) return;
+    try {
+      await this.#use((collection) => collection.insertMany(versions.map(toDocument), { ordered: false }));
+    } catch (error) {
+      // Those that were not there before have been inserted all the same.
       if (!isDuplicate(error)) throw error;
     }
   }

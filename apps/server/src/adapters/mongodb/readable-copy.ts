@@ -18,6 +18,8 @@ function fits(value: Json, depth: number): boolean {
 }
 
 /** undefined when BSON could not hold it as it is, or when it is large. */
-export function readableCopy(data: Json, jsonText: string): Json | undefined {
-  return jsonText.length <= maxJsonChars && fits(data, 0) ? data : undefined;
+export function readableCopy(jsonText: string): Json | undefined {
+  if (jsonText.length > maxJsonChars) return undefined;
+  const data = JSON.parse(jsonText) as Json;
+  return fits(data, 0) ? data : undefined;
 }
