@@ -26,8 +26,10 @@ export {
   type CompileOptions,
   compile,
   type EvaluateOptions,
+  type Explanation,
   type ModuleSource,
   Policy,
+  type TraceEntry,
   WORLDLY_BUILTINS,
 } from './policy.js';
 export type * as syntax from './syntax/ast.js';

@@ -131,6 +131,31 @@ describe.each(BACKENDS)('a policy run with %s', (backend) => {
   });
 });
 
+describe('explaining', () => {
+  it('lists the expressions that decided, with their place', () => {
+    const text =
+      'package t\ndefault allow := false\nallow if {\n\tadmin\n\tinput.age > 17\n}\nadmin if "root" in input.roles';
+    const { value, trace } = policy(text).explain('t/allow', { roles: ['root'], age: 3 });
+    expect(value).toBe(false);
+    expect(trace).toContainEqual({
+      rule: 'data.t.admin',
+      file: 'p.rego',
+      row: 7,
+      col: 10,
+      expression: '"root" in input.roles',
+      outcome: 'true',
+    });
+    expect(trace).toContainEqual({
+      rule: 'data.t.allow',
+      file: 'p.rego',
+      row: 5,
+      col: 2,
+      expression: 'input.age > 17',
+      outcome: 'false',
+    });
+  });
+});
+
 describe('compiling', () => {
   it.each([
     ['p if x > 1', 'rego_unsafe_var_error', 'var x is unsafe'],

@@ -128,6 +128,16 @@ export class Policy {
     return results;
   }
 
+  /**
+   * Why a document has its value: the expressions met on the way, in order, each with its rule, its
+   * place and whether it ever held. Runs the bodies as written, without the optimiser.
+   */
+  explain(path: string, input?: Value, options: EvaluateOptions = NO_OPTIONS): Explanation {
+    const explainer = new Explainer(this.modules, this.snapshot.data, builtins);
+    const value = explainer.policy(this.limits).evaluate(path, input, options);
+    return { value, trace: explainer.trace() };
+  }
+
   private pathCode(path: string): QueryCode {
     const known = this.paths.get(path);
     if (known !== undefined) return known;
@@ -172,6 +182,68 @@ export class Policy {
   private end(world: World): void {
     world.input = undefined;
     this.idle = world;
+  }
+}
+
+/** One expression that was evaluated. */
+export interface TraceEntry {
+  readonly rule: string;
+  readonly file: string;
+  readonly row: number;
+  readonly col: number;
+  readonly expression: string;
+  /** `true` when it held at least once. */
+  readonly outcome: 'true' | 'false';
+}
+
+export interface Explanation {
+  readonly value: Value | undefined;
+  readonly trace: readonly TraceEntry[];
+}
+
+/** Compiles the modules again with an observer on every step. */
+class Explainer {
+  private readonly modules: readonly Module[];
+  private readonly data: Value;
+  private readonly builtins: ReadonlyMap<string, Builtin>;
+  private readonly entries = new Map<string, { -readonly [K in keyof TraceEntry]: TraceEntry[K] }>();
+
+  constructor(modules: readonly Module[], data: Value, all: ReadonlyMap<string, Builtin>) {
+    this.modules = modules;
+    this.data = data;
+    this.builtins = all;
+  }
+
+  policy(limits: Limits): Policy {
+    const { modules } = this;
+    const isAllowed = (): boolean => true;
+    const compiled = compileModules({
+      modules,
+      strict: false,
+      prints: false,
+      optimize: false,
+      builtins: this.builtins,
+      isAllowed,
+    });
+    const engine = new Engine(compiled.plan, this.builtins);
+    const sources = new Map(modules.map((module) => [module.file, module.source]));
+    engine.observer = (rule, step, passed) => {
+      if (step.at === undefined) return;
+      const { file, row, col, offset, end } = step.at;
+      const id = `${rule}\u0000${file}\u0000${offset}\u0000${end}`;
+      const known = this.entries.get(id);
+      if (known !== undefined) {
+        if (passed) known.outcome = 'true';
+        return;
+      }
+      const expression = sources.get(file)?.slice(offset, end) ?? '';
+      this.entries.set(id, { rule, file, row, col, expression, outcome: passed ? 'true' : 'false' });
+    };
+    return new Policy(compiled, engine, closureBackEnd(engine), this.data, limits);
+  }
+
+  trace(): readonly TraceEntry[] {
+    return [...this.entries.values()];
   }
 }
 

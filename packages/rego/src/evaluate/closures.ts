@@ -31,12 +31,45 @@ export type Run = (frame: Frame) => boolean;
 /** A step that neither loops nor branches: false fails. */
 type Simple = (frame: Frame) => boolean;
 
+/** Told of every step of a rule's body, for explanations. */
+export type StepObserver = (rule: string, step: Step, passed: boolean) => void;
+
 export class ClosureCompiler {
   private readonly engine: Engine;
+  private readonly rule: string;
   private base = 0;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, rule = '') {
     this.engine = engine;
+    this.rule = rule;
+  }
+
+  private observed(step: Step, made: Simple): Simple {
+    const { observer } = this.engine;
+    if (observer === undefined || step.at === undefined) return made;
+    return (frame) => {
+      const passed = made(frame);
+      observer(this.rule, step, passed);
+      return passed;
+    };
+  }
+
+  /** A loop passed when its body was entered at all. */
+  private observedLoop(step: Step, next: Run): Run {
+    const { observer } = this.engine;
+    if (observer === undefined || step.at === undefined) return this.branching(step, next);
+    let entered = false;
+    const run = this.branching(step, (frame) => {
+      entered = true;
+      observer(this.rule, step, true);
+      return next(frame);
+    });
+    return (frame) => {
+      entered = false;
+      const stopped = run(frame);
+      if (!entered) observer(this.rule, step, false);
+      return stopped;
+    };
   }
 
   /** The code of a body: `done` is called at its end, each time it gets there. */
@@ -65,10 +98,10 @@ export class ClosureCompiler {
     for (; index < steps.length; index++) {
       const made = this.simple(steps[index] as Step);
       if (made === undefined) break;
-      simple.push(made);
+      simple.push(this.observed(steps[index] as Step, made));
     }
     const step = steps[index];
-    const next = step === undefined ? done : this.branching(step, this.steps(steps, index + 1, done));
+    const next = step === undefined ? done : this.observedLoop(step, this.steps(steps, index + 1, done));
     return sequence(simple, next);
   }
 
@@ -436,7 +469,7 @@ export function newFrame(clause: { slots: number; worlds: number }, world: World
 }
 
 function clauseRunner(engine: Engine, set: RuleSet, clause: Clause): ClauseRunner {
-  const compiler = new ClosureCompiler(engine);
+  const compiler = new ClosureCompiler(engine, set.name);
   const result = clause.slots + clause.worlds;
   const value = compiler.atom(clause.value);
   const isFunction = set.kind === 'function';
@@ -493,7 +526,7 @@ function completeSet(engine: Engine, set: RuleSet): CompiledSet {
 type Collector = (world: World, keys: readonly Value[], into: SetBuilder | PartialObject) => void;
 
 function partialRunner(engine: Engine, set: RuleSet, clause: Clause): Collector {
-  const compiler = new ClosureCompiler(engine);
+  const compiler = new ClosureCompiler(engine, set.name);
   const result = clause.slots + clause.worlds;
   const value = compiler.atom(clause.value);
   const keys = clause.keys.map((key) => compiler.atom(key));

@@ -6,6 +6,7 @@ import type { Builtin } from '../builtins/builtin.js';
 import type { Plan, WithModifiers } from '../compile/plan.js';
 import type { Location } from '../syntax/ast.js';
 import { get, keyOf, ObjectBuilder, type Value } from '../values/index.js';
+import type { StepObserver } from './closures.js';
 import { compareBy, mergeDocuments, runBuiltin } from './operations.js';
 import { type Mock, replaceAt, Snapshot, type World } from './world.js';
 
@@ -27,6 +28,8 @@ export class Engine {
   /** Functions whose answers are worth remembering. */
   readonly remembersCalls: boolean[] = [];
   readonly names: ReadonlyMap<string, Builtin>;
+  /** Set before compiling: told of every step (closures only). */
+  observer: StepObserver | undefined;
 
   constructor(plan: Plan, builtins: ReadonlyMap<string, Builtin>) {
     this.plan = plan;
