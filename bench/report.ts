@@ -15,7 +15,9 @@ export interface Report {
 
 /** Prints the table and writes `bench/results/NAME.md` (in the working directory). */
 export function publish(report: Report): void {
-  const table = [report.columns, report.columns.map((_column, index) => (index === 0 ? '---' : '---:')), ...report.rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+  const table = [report.columns, report.columns.map((_column, index) => (index === 0 ? '---' : '---:')), ...report.rows]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n');
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
   const text = `# ${report.title}\n\n${report.about}\n\n${table}\n\n${(report.notes ?? []).map((note) => `- ${note}\n`).join('')}\nCommand: \`npm run bench -- ${report.name}\`. Machine: ${machine}. Date: ${new Date().toISOString().slice(0, 10)}.\n`;
   console.log(`\n${text}`);

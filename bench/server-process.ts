@@ -23,7 +23,13 @@ export async function startServerProcess(environment: Readonly<Record<string, st
   const directory = mkdtempSync(join(tmpdir(), 'bailiwick-bench-'));
   const port = await freePort();
   const child = spawn(process.execPath, ['dist/bailiwick.mjs', '--no-demo'], {
-    env: { PATH: process.env['PATH'], BAILIWICK_PORT: String(port), BAILIWICK_DATA_DIR: directory, BAILIWICK_LOG_LEVEL: 'error', ...environment },
+    env: {
+      PATH: process.env['PATH'],
+      BAILIWICK_PORT: String(port),
+      BAILIWICK_DATA_DIR: directory,
+      BAILIWICK_LOG_LEVEL: 'error',
+      ...environment,
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const url = `http://127.0.0.1:${port}`;
