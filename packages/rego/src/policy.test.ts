@@ -163,6 +163,8 @@ describe('compiling', () => {
     ['p if q\nq if p', 'rego_recursion_error', 'is recursive'],
     ['p if nope(1)', 'rego_type_error', 'undefined function nope'],
     ['p := 1\np contains 1', 'rego_type_error', 'conflicting rules'],
+    ['p if count(1) > 2', 'rego_type_error', 'count: invalid argument(s)'],
+    ['p if { x := 1; x == "a" }', 'rego_type_error', 'match error'],
     ['p if { x := 1; x := 2; x > 0 }', 'rego_compile_error', 'var x assigned above'],
     ['p if { some x; input.y }', 'rego_compile_error', 'declared var x unused'],
     ['default p := 1\ndefault p := 2', 'rego_type_error', 'multiple default rules'],

@@ -36,7 +36,7 @@ import { varsOf } from './walk.js';
 
 export interface Stage {
   readonly name: string;
-  run(context: CompileContext): void;
+  run(context: CompileContext): unknown;
 }
 
 function expandRules(context: CompileContext): void {
@@ -49,6 +49,11 @@ function orderRules(context: CompileContext): void {
   for (const rule of allRules(context)) orderRule(context, checker, rule);
 }
 
+/** Whether some module contains the word at all: stages that look for one construct may be skipped. */
+function mentions(context: CompileContext, word: string): boolean {
+  return context.modules.some((module) => module.source.source.includes(word));
+}
+
 /** In order. */
 export const STAGES: readonly Stage[] = [
   { name: 'check-imports', run: checkImports },
@@ -56,9 +61,9 @@ export const STAGES: readonly Stage[] = [
   { name: 'resolve-names', run: resolveNames },
   { name: 'build-rule-tree', run: buildRuleTree },
   { name: 'rename-locals', run: renameLocals },
-  { name: 'rewrite-prints', run: (context) => rewritePrints(context, context.prints) },
+  { name: 'rewrite-prints', run: (context) => mentions(context, 'print') && rewritePrints(context, context.prints) },
   { name: 'expand-calls', run: expandRules },
-  { name: 'check-withs', run: checkWiths },
+  { name: 'check-withs', run: (context) => mentions(context, 'with') && checkWiths(context) },
   { name: 'check-conflicts', run: checkConflicts },
   { name: 'check-calls', run: checkCalls },
   { name: 'check-safety', run: orderRules },

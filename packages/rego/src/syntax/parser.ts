@@ -84,6 +84,8 @@ class ModuleParser extends BodyParser {
   }
 
   private parseStatement(skipRules: boolean): readonly Statement[] | undefined {
+    // No reading goes back behind a statement.
+    this.termCache.clear();
     for (const keyword of ['package', 'import'] as const) {
       if (this.token !== keyword) continue;
       const state = this.save();
