@@ -22,12 +22,19 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+/** Has the kernel end the server with us: a test runner that is killed runs no exit handlers. */
+const withParent = ['--pdeathsig', 'KILL', '--'];
+const canFollowParent = spawnSync('setpriv', [...withParent, 'true'], { stdio: 'ignore' }).status === 0;
+
 export function startProcess(
   command: string,
   parameters: readonly string[],
   options: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
 ): ServerProcess {
-  const child = spawn(command, parameters, {
+  const [program, all] = canFollowParent
+    ? ['setpriv', [...withParent, command, ...parameters]]
+    : [command, [...parameters]];
+  const child = spawn(program, all, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
