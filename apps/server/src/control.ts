@@ -25,29 +25,27 @@ export async function createControl(
 ): Promise<FastifyInstance> {
   const app = createApplication(applicationParts(platform, settings, logger));
   await documentRoutes(app);
-  app.after(async () => {
-    if (settings.roles.includes('control')) {
-      policyRoutes(app, platform);
-      approvalRoutes(app, platform.approvals);
-      decisionRoutes(app, platform.decisionLog, platform.explanations);
-      auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);
-      identityRoutes(app, platform.apiKeys, platform.users);
-    }
-    if (settings.roles.includes('decide')) {
-      opaRoutes(app, platform);
-      bundleRoutes(app, platform);
-    }
-    if (settings.builtInIssuer && settings.roles.includes('control')) {
-      await oidcIssuer(app, {
-        publicUrl,
-        keys: platform.localKeys,
-        users: platform.users,
-        audience: settings.audience,
-        apiKey: (credential) => platform.apiKeys.authenticate(credential),
-      });
-    }
-    docsRoutes(app);
-  });
+  if (settings.roles.includes('control')) {
+    policyRoutes(app, platform);
+    approvalRoutes(app, platform.approvals);
+    decisionRoutes(app, platform.decisionLog, platform.explanations);
+    auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);
+    identityRoutes(app, platform.apiKeys, platform.users);
+  }
+  if (settings.roles.includes('decide')) {
+    opaRoutes(app, platform);
+    bundleRoutes(app, platform);
+  }
+  if (settings.builtInIssuer && settings.roles.includes('control')) {
+    await oidcIssuer(app, {
+      publicUrl,
+      keys: platform.localKeys,
+      users: platform.users,
+      audience: settings.audience,
+      apiKey: (credential) => platform.apiKeys.authenticate(credential),
+    });
+  }
+  docsRoutes(app);
   await app.ready();
   return app;
 }

@@ -8,7 +8,6 @@ import {
   type ModuleSource,
   type Policy,
   parseJson,
-  RegoErrors,
   type Value,
   WORLDLY_BUILTINS,
 } from '@bailiwick/rego';
@@ -122,5 +121,3 @@ export class ReservedDataError extends Error {
     );
   }
 }
-
-export { RegoErrors };

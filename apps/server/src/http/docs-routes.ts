@@ -40,6 +40,7 @@ export async function documentRoutes(app: FastifyInstance): Promise<void> {
       security: [{ token: [] }],
     },
     hideUntagged: true,
+    refResolver: { buildLocalReference: (json, _base, _fragment, index) => String(json['$id'] ?? `def-${index}`) },
   });
 }
 

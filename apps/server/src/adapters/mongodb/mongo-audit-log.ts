@@ -1,9 +1,9 @@
 /** `AuditLogStore` on MongoDB: collection `policy_audit`, one document a record, its id as `_id`. */
-import { type Collection, type Filter, MongoBulkWriteError } from 'mongodb';
+import type { Collection, Filter } from 'mongodb';
 import type { AuditFilter, AuditLogStore, AuditRecord } from '../../ports/audit-log.port.js';
 import type { Page } from '../../ports/policy-archive.port.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
-import { type Index, isDuplicate, type MongoConnection } from './mongo-connection.js';
+import { countBeforeDuplicate, type Index, isDuplicate, type MongoConnection } from './mongo-connection.js';
 
 interface RecordDocument extends Omit<AuditRecord, 'id'> {
   readonly _id: string;
@@ -71,7 +71,7 @@ export class MongoAuditLog implements AuditLogStore {
       return records.length;
     } catch (error) {
       if (!isDuplicate(error)) throw error;
-      return error instanceof MongoBulkWriteError ? error.insertedCount : 0;
+      return countBeforeDuplicate(error);
     }
   }
 

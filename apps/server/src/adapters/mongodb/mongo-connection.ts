@@ -3,7 +3,15 @@
  * operation ends within a bound, as `store.unavailable` when MongoDB is away. No transactions and no change streams:
  * each record is one insert under a unique key, so an append that is repeated after an unknown outcome changes nothing.
  */
-import { type Collection, type Document, MongoClient, type MongoClientOptions, MongoServerError } from 'mongodb';
+import {
+  type Collection,
+  type Document,
+  MongoBulkWriteError,
+  MongoClient,
+  type MongoClientOptions,
+  MongoServerError,
+  type WriteError,
+} from 'mongodb';
 import { storeUnavailable } from '../store-errors.js';
 
 export interface MongoOptions {
@@ -24,8 +32,20 @@ export interface Index {
 
 const duplicateKey = 11_000;
 
-export const isDuplicate = (error: unknown): boolean =>
-  error instanceof MongoServerError && error.code === duplicateKey;
+/** Nothing failed but keys that are taken. */
+export function isDuplicate(error: unknown): error is MongoServerError {
+  if (error instanceof MongoBulkWriteError) return toWriteErrors(error).every(({ code }) => code === duplicateKey);
+  return error instanceof MongoServerError && error.code === duplicateKey;
+}
+
+function toWriteErrors({ writeErrors }: MongoBulkWriteError): readonly WriteError[] {
+  return Array.isArray(writeErrors) ? writeErrors : [writeErrors as WriteError];
+}
+
+/** How many of an ordered insert came before the first whose key is taken. */
+export function countBeforeDuplicate(error: MongoServerError): number {
+  return error instanceof MongoBulkWriteError ? Math.min(...toWriteErrors(error).map(({ index }) => index)) : 0;
+}
 
 function toClientOptions({ timeoutMs = 2500, tlsCaFile }: MongoOptions): MongoClientOptions {
   return {

@@ -3,6 +3,7 @@ import type { Json } from '@bailiwick/contract';
 import type { Collection, Filter } from 'mongodb';
 import type { Page, PolicyArchive, PolicyName, PolicyVersion } from '../../ports/policy-archive.port.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
+import { storeUnavailable } from '../store-errors.js';
 import { type Index, isDuplicate, type MongoConnection } from './mongo-connection.js';
 import { readableCopy } from './readable-copy.js';
 
@@ -70,21 +71,30 @@ export class MongoPolicyArchive implements PolicyArchive {
   }
 
   async append(version: PolicyVersion): Promise<void> {
-    try {
-      await this.#use((versions) => versions.insertOne(toDocument(version)));
-    } catch (error) {
-      if (!isDuplicate(error)) throw error;
-    }
+    await this.appendAll([version]);
   }
 
   async appendAll(versions: readonly PolicyVersion[]): Promise<void> {
     if (versions.length === 0) return;
+    const documents = versions.map(toDocument);
     try {
-      await this.#use((collection) => collection.insertMany(versions.map(toDocument), { ordered: false }));
+      await this.#use((collection) => collection.insertMany(documents, { ordered: false }));
     } catch (error) {
       // Those that were not there before have been inserted all the same.
       if (!isDuplicate(error)) throw error;
+      await this.#assertOnMajority(documents.map(({ _id }) => _id));
     }
+  }
+
+  /**
+   * A key that is taken may be taken by our own earlier attempt that has not reached a majority yet, and could be rolled
+   * back: only a majority read (the client's default) tells that the versions are there to stay.
+   */
+  async #assertOnMajority(ids: readonly string[]): Promise<void> {
+    const found = await this.#use((collection) =>
+      collection.find({ _id: { $in: [...new Set(ids)] } }, { projection: { _id: 1 } }).toArray(),
+    );
+    if (found.length < new Set(ids).size) throw storeUnavailable('MongoDB', new Error('not yet on a majority'));
   }
 
   async list(
