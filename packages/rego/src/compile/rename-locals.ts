@@ -391,7 +391,7 @@ export class LocalRenamer {
       };
       const key = rename(expression.key);
       const value = rename(expression.value) ?? expression.value;
-      const body = this.body(expression.body, new Set([expression.value.name, expression.key?.name ?? '']));
+      const body = this.body(expression.body);
       return { ...expression, key, value, domain, body, with: this.modifiers(expression.with) };
     });
   }

@@ -8,6 +8,7 @@ import type { Body, Expression, Location, Term } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
 import { type TypeName, typeOf } from '../values/index.js';
 import { allRules, type CompileContext, isEquality, report } from './model.js';
+import { formatRef, isGroundRef, type TreeNode } from './rule-tree.js';
 
 /** The types a term may have; undefined for any. */
 type Types = ReadonlySet<TypeName> | undefined;
@@ -39,11 +40,88 @@ function show(types: Types): string {
   return names.length === 1 ? String(names[0]) : `any<${names.join(', ')}>`;
 }
 
-class TypeChecker {
-  private readonly context: Pick<CompileContext, 'errors' | 'builtins'>;
+const COLLECTIONS: ReadonlySet<TypeName> = new Set(['array', 'object', 'set']);
 
-  constructor(context: Pick<CompileContext, 'errors' | 'builtins'>) {
+type Context = Pick<CompileContext, 'errors' | 'builtins' | 'tree'>;
+
+class TypeChecker {
+  private readonly context: Context;
+  private readonly ruleTypes = new Map<TreeNode, Types>();
+
+  constructor(context: Context) {
     this.context = context;
+  }
+
+  /** The types of a rule's value, or of what a function returns. */
+  private typesOfRules(node: TreeNode): Types {
+    if (this.ruleTypes.has(node)) return this.ruleTypes.get(node);
+    this.ruleTypes.set(node, undefined);
+    const types = this.inferred(node);
+    this.ruleTypes.set(node, types);
+    return types;
+  }
+
+  private inferred(node: TreeNode): Types {
+    if (node.rules.some((rule) => !isGroundRef(rule.ref))) return only('object');
+    if (node.rules.some((rule) => rule.kind === 'multi')) return only('set');
+    // What inference meets in a body is reported when that rule is checked itself.
+    const silent = new TypeChecker({ ...this.context, errors: [] });
+    for (const [known, types] of this.ruleTypes) silent.ruleTypes.set(known, types);
+    const names = new Set<TypeName>();
+    for (const rule of node.rules.flatMap((each) => [each, ...each.otherwise])) {
+      const environment: Environment = new Map();
+      silent.body(rule.body, environment);
+      const types = rule.value === undefined ? only('boolean') : silent.typesOf(rule.value, environment);
+      if (types === undefined) return undefined;
+      for (const name of types) names.add(name);
+    }
+    for (const [known, types] of silent.ruleTypes) if (!this.ruleTypes.has(known)) this.ruleTypes.set(known, types);
+    return names;
+  }
+
+  private typesOfReference(term: Term & { kind: 'ref' }, environment: Environment): Types {
+    const [head, ...rest] = term.terms;
+    if (head === undefined) return undefined;
+    for (const step of rest) this.typesOf(step, environment);
+    if (head.kind === 'var' && head.name === 'data' && !environment.has('data'))
+      return this.typesOfDocument(term, rest);
+    if (head.kind === 'var' && head.name === 'input' && !environment.has('input')) return undefined;
+    const types = this.typesOf(head, environment);
+    return rest.length === 0 ? types : this.within(types, term);
+  }
+
+  private typesOfDocument(term: Term & { kind: 'ref' }, steps: readonly Term[]): Types {
+    let node: TreeNode | undefined = this.context.tree.root;
+    for (const [index, step] of steps.entries()) {
+      if (step.kind !== 'scalar') return undefined;
+      node = node.child(step.value);
+      if (node === undefined) return undefined;
+      if (node.rules.length === 0) continue;
+      if (node.isFunction) return undefined;
+      const types = this.typesOfRules(node);
+      return index === steps.length - 1 ? types : this.within(types, term);
+    }
+    return undefined;
+  }
+
+  /** A step into something that has no elements is undefined for sure. */
+  private within(types: Types, term: Term): Types {
+    if (types !== undefined && ![...types].some((name) => COLLECTIONS.has(name))) {
+      report(
+        this.context,
+        'rego_type_error',
+        term.location,
+        `undefined ref: ${term.kind === 'ref' ? formatRef(term.terms) : ''}`,
+      );
+    }
+    return undefined;
+  }
+
+  private resultOf(operator: Term): Types {
+    if (operator.kind !== 'ref') return undefined;
+    const path = operator.terms.slice(1).map((term) => (term.kind === 'scalar' ? term.value : ''));
+    const node = this.context.tree.find(path);
+    return node === undefined || node.rules.length === 0 ? undefined : this.typesOfRules(node);
   }
 
   private typesOf(term: Term, environment: Environment): Types {
@@ -62,6 +140,8 @@ class TypeChecker {
       case 'object-comprehension':
         this.body(term.body, new Map(environment));
         return only(term.kind.slice(0, term.kind.indexOf('-')) as TypeName);
+      case 'ref':
+        return this.typesOfReference(term, environment);
       default:
         return undefined;
     }
@@ -78,8 +158,12 @@ class TypeChecker {
   }
 
   private unify(left: Term, right: Term, environment: Environment, at: Location): void {
-    if (left.kind === 'array' && right.kind === 'array' && left.items.length === right.items.length) {
-      for (const [index, item] of left.items.entries()) this.unify(item, right.items[index] as Term, environment, at);
+    if (left.kind === 'array' && right.kind === 'array') {
+      if (left.items.length !== right.items.length) report(this.context, 'rego_type_error', at, 'match error');
+      for (const [index, item] of left.items.entries()) {
+        const other = right.items[index];
+        if (other !== undefined) this.unify(item, other, environment, at);
+      }
       return;
     }
     const [a, b] = [this.typesOf(left, environment), this.typesOf(right, environment)];
@@ -103,7 +187,11 @@ class TypeChecker {
     }
     const types = args.map((arg) => this.typesOf(arg, environment));
     const builtin = this.context.builtins.get(name);
-    if (builtin === undefined || builtin.variadic !== undefined) return;
+    if (builtin?.variadic !== undefined) return;
+    if (builtin === undefined) {
+      this.functionCall(operator, args, types, environment, location);
+      return;
+    }
     const wanted = builtin.args.map(declaredTypes);
     const isWrong = wanted.some((want, index) => overlap(types[index], want)?.size === 0);
     if (isWrong) {
@@ -116,6 +204,24 @@ class TypeChecker {
     if (output === undefined || builtin.relation === true) return;
     const result = overlap(declaredTypes(builtin.result), types[wanted.length]);
     if (result?.size === 0) report(this.context, 'rego_type_error', location, `${name}: invalid argument(s)`);
+    else this.narrow(output, result, environment);
+  }
+
+  private functionCall(
+    operator: Term,
+    args: readonly Term[],
+    types: readonly Types[],
+    environment: Environment,
+    at: Location,
+  ): void {
+    if (operator.kind !== 'ref' || operator.terms[0]?.kind !== 'var' || operator.terms[0].name !== 'data') return;
+    const node = this.context.tree.find(
+      operator.terms.slice(1).map((term) => (term.kind === 'scalar' ? term.value : '')),
+    );
+    const output = args[node?.rules[0]?.args?.length ?? args.length];
+    if (output === undefined) return;
+    const result = overlap(this.resultOf(operator), types[args.length - 1]);
+    if (result?.size === 0) report(this.context, 'rego_type_error', at, 'match error');
     else this.narrow(output, result, environment);
   }
 
