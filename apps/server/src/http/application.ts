@@ -70,6 +70,7 @@ export function createApplication(parts: ApplicationParts): FastifyInstance {
     // An unknown path is a 404 for everybody: it tells nothing.
     if (access && access.action !== 'public' && parts.isAuthorised !== false) await authorise(parts, request, access);
   });
+  app.addHook('preHandler', async (request, reply) => await auditRead(parts, request, reply));
   app.addHook('onResponse', async (request, reply) => finish(parts, request, reply));
   app.setNotFoundHandler(() => {
     throw new BailiwickError('not-found', {
@@ -160,19 +161,21 @@ async function finish(parts: ApplicationParts, request: FastifyRequest, reply: F
     ...(request.caller === nobody ? {} : { actor: request.caller.actor }),
     ...(request.decisionId === undefined ? {} : { decision_id: request.decisionId }),
   });
+}
+
+/** A read of something sensitive is answered only when the record of it is durable. */
+async function auditRead(parts: ApplicationParts, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const access = request.routeOptions.config.access;
   if (!access?.isSensitiveRead || reply.statusCode >= 400) return;
-  await parts.audit
-    .record({
-      ...auditContext(request),
-      action: access.action,
-      resource: request.url.split('?', 1)[0] ?? '',
-      etag_before: null,
-      etag_after: null,
-      result: 'success',
-      chain: 'platform',
-    })
-    .catch((cause: unknown) => parts.logger.error({ request_id: request.id, error: cause }, 'audit of a read failed'));
+  await parts.audit.record({
+    ...auditContext(request),
+    action: access.action,
+    resource: request.url.split('?', 1)[0] ?? '',
+    etag_before: null,
+    etag_after: null,
+    result: 'success',
+    chain: 'platform',
+  });
 }
 
 function acceptStrictJson(app: FastifyInstance, maxDepth: number): void {
