@@ -8,6 +8,7 @@ import type { Builtin } from './builtin.js';
 import { certificateBuiltins } from './certificates.js';
 import { comparisonBuiltins } from './comparison.js';
 import { encodingBuiltins } from './encoding.js';
+import { graphqlBuiltins } from './graphql-documents.js';
 import { graphBuiltins } from './graphs.js';
 import { hashBuiltins } from './hashes.js';
 import { httpBuiltins } from './http.js';
@@ -56,6 +57,7 @@ const families: readonly (readonly Builtin[])[] = [
   certificateBuiltins,
   comparisonBuiltins,
   encodingBuiltins,
+  graphqlBuiltins,
   graphBuiltins,
   hashBuiltins,
   httpBuiltins,

@@ -55,7 +55,8 @@ export function checkImplements(schema: Schema, definition: Definition, name: st
   const subject = `For ${definition.Name} to implement ${name}`;
   for (const required of type.Fields ?? []) {
     const found = byName(definition.Fields, required.Name);
-    if (found === undefined) throw new GraphqlError(`${subject} it must have a field called ${required.Name}.`, position);
+    if (found === undefined)
+      throw new GraphqlError(`${subject} it must have a field called ${required.Name}.`, position);
     if (!isCovariant(schema, required.Type, found.Type)) {
       const wanted = showType(required.Type);
       throw new GraphqlError(`${subject} the field ${required.Name} must have type ${wanted}.`, found.position);
@@ -68,6 +69,9 @@ export function checkImplements(schema: Schema, definition: Definition, name: st
       const reason = 'because it would create a circular reference.';
       throw new GraphqlError(`Type ${definition.Name} cannot implement ${name} ${reason}`, position);
     }
-    throw new GraphqlError(`Type ${definition.Name} must implement ${ancestor} because it is implemented by ${name}.`, position);
+    throw new GraphqlError(
+      `Type ${definition.Name} must implement ${ancestor} because it is implemented by ${name}.`,
+      position,
+    );
   }
 }

@@ -3,8 +3,28 @@ import { quote } from '../../values/index.js';
 import type { Position } from './ast.js';
 
 export type TokenKind =
-  | '<Invalid>' | '<EOF>' | '!' | '$' | '&' | '(' | ')' | '...' | ':' | '=' | '@' | '[' | ']' | '{' | '}' | '|'
-  | 'Name' | 'Int' | 'Float' | 'String' | 'BlockString' | 'Comment';
+  | '<Invalid>'
+  | '<EOF>'
+  | '!'
+  | '$'
+  | '&'
+  | '('
+  | ')'
+  | '...'
+  | ':'
+  | '='
+  | '@'
+  | '['
+  | ']'
+  | '{'
+  | '}'
+  | '|'
+  | 'Name'
+  | 'Int'
+  | 'Float'
+  | 'String'
+  | 'BlockString'
+  | 'Comment';
 
 export interface Token {
   readonly kind: TokenKind;
@@ -16,7 +36,16 @@ export function describeToken(token: Token): string {
   return token.value === '' ? token.kind : `${token.kind} ${quote(token.value)}`;
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', '"': '"', '/': '/', '\\': '\\' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  '"': '"',
+  '/': '/',
+  '\\': '\\',
+};
 const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?/y;
 const NAME = /[_A-Za-z][_0-9A-Za-z]*/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: comments end before them

@@ -47,7 +47,15 @@ export class QueryParser extends TokenReader {
     const Name = this.peek().kind === 'Name' ? this.next().value : '';
     const VariableDefinitions = this.variableDefinitions();
     const Directives = this.directives(false);
-    return defined({ position, Operation, Name, VariableDefinitions, Directives, SelectionSet: this.selectionSet(), Comment });
+    return defined({
+      position,
+      Operation,
+      Name,
+      VariableDefinitions,
+      Directives,
+      SelectionSet: this.selectionSet(),
+      Comment,
+    });
   }
 
   private variableDefinitions(): VariableDefinition[] | undefined {

@@ -25,8 +25,10 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 const LOCATIONS: ReadonlySet<string> = new Set(
-  ('QUERY MUTATION SUBSCRIPTION FIELD FRAGMENT_DEFINITION FRAGMENT_SPREAD INLINE_FRAGMENT VARIABLE_DEFINITION SCHEMA ' +
-    'SCALAR OBJECT FIELD_DEFINITION ARGUMENT_DEFINITION INTERFACE UNION ENUM ENUM_VALUE INPUT_OBJECT INPUT_FIELD_DEFINITION').split(' '),
+  (
+    'QUERY MUTATION SUBSCRIPTION FIELD FRAGMENT_DEFINITION FRAGMENT_SPREAD INLINE_FRAGMENT VARIABLE_DEFINITION SCHEMA ' +
+    'SCALAR OBJECT FIELD_DEFINITION ARGUMENT_DEFINITION INTERFACE UNION ENUM ENUM_VALUE INPUT_OBJECT INPUT_FIELD_DEFINITION'
+  ).split(' '),
 );
 
 interface Description {
@@ -78,7 +80,8 @@ class SchemaParser extends QueryParser {
     if (!Object.hasOwn(KINDS, value)) throw this.unexpected();
     const extension = this.typeDefinition(NO_DESCRIPTION, { comment });
     const { Directives, Interfaces, Fields, Types, EnumValues } = extension;
-    if ([Directives, Interfaces, Fields, Types, EnumValues].every((part) => part === undefined)) throw this.unexpected();
+    if ([Directives, Interfaces, Fields, Types, EnumValues].every((part) => part === undefined))
+      throw this.unexpected();
     document.Extensions.push(extension);
   }
 
@@ -172,7 +175,12 @@ class SchemaParser extends QueryParser {
   }
 
   /** Description and comments before a name. A description that is empty counts as none. */
-  private lead(): { Description: string; BeforeDescriptionComment?: Comment; AfterDescriptionComment?: Comment; position: Position } {
+  private lead(): {
+    Description: string;
+    BeforeDescriptionComment?: Comment;
+    AfterDescriptionComment?: Comment;
+    position: Position;
+  } {
     const { text, comment } = this.description();
     const { position } = this.peek();
     return defined({

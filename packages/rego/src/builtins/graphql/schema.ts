@@ -1,4 +1,6 @@
 /** Makes a schema of a document and checks it, with gqlparser's errors in gqlparser's order. */
+
+import { quote } from '../../values/index.js';
 import {
   type ArgumentDefinition,
   byName,
@@ -18,7 +20,6 @@ import { checkImplements } from './interfaces.js';
 import { PRELUDE } from './prelude.js';
 import { parseSchema } from './schema-parser.js';
 import { GraphqlError } from './token-reader.js';
-import { quote } from '../../values/index.js';
 
 /** Types and directives by name, and which types an abstract type may be. */
 export interface Schema {
@@ -49,7 +50,10 @@ class SchemaBuilder {
     this.collectDirectives(document.Directives ?? []);
     const entries = document.Schema ?? [];
     if (entries[1] !== undefined) {
-      throw new GraphqlError('Cannot have multiple schema entry points, consider schema extensions instead.', entries[1].position);
+      throw new GraphqlError(
+        'Cannot have multiple schema entry points, consider schema extensions instead.',
+        entries[1].position,
+      );
     }
     for (const entry of [...entries, ...(document.SchemaExtension ?? [])]) this.readEntryPoints(entry);
     this.check();
@@ -157,7 +161,10 @@ class SchemaBuilder {
 
   private checkName(name: string, position: Position | undefined): void {
     if (!name.startsWith('__')) return;
-    throw new GraphqlError(`Name "${name}" must not begin with "__", which is reserved by GraphQL introspection.`, position);
+    throw new GraphqlError(
+      `Name "${name}" must not begin with "__", which is reserved by GraphQL introspection.`,
+      position,
+    );
   }
 
   private checkType(type: TypeReference): void {
@@ -212,7 +219,10 @@ class SchemaBuilder {
       if (!wanted.Type.NonNull || wanted.DefaultValue !== undefined) continue;
       const given = byName(directive.Arguments, wanted.Name);
       if (given === undefined || given.Value.Kind === ValueKind.Null) {
-        throw new GraphqlError(`Argument ${wanted.Name} for directive ${directive.Name} cannot be null.`, directive.position);
+        throw new GraphqlError(
+          `Argument ${wanted.Name} for directive ${directive.Name} cannot be null.`,
+          directive.position,
+        );
       }
     }
   }
@@ -258,7 +268,8 @@ class SchemaBuilder {
         throw new GraphqlError(`${Kind} ${Name}: field must be one of ${kinds}.`, field.position);
       }
     } else if (Kind === 'ENUM') {
-      if (EnumValues.length === 0) throw new GraphqlError(`${Kind} ${Name}: must define one or more unique enum values.`, position);
+      if (EnumValues.length === 0)
+        throw new GraphqlError(`${Kind} ${Name}: must define one or more unique enum values.`, position);
       for (const value of EnumValues) {
         if (['true', 'false', 'null'].includes(value.Name)) {
           throw new GraphqlError(`${Kind} ${Name}: non-enum value ${value.Name}.`, position);
@@ -266,11 +277,15 @@ class SchemaBuilder {
         this.checkDirectives(value.Directives, { location: 'ENUM_VALUE', isSingle: true });
       }
     } else if (Kind === 'INPUT_OBJECT') {
-      if (Fields.length === 0) throw new GraphqlError(`${Kind} ${Name}: must define one or more input fields.`, position);
+      if (Fields.length === 0)
+        throw new GraphqlError(`${Kind} ${Name}: must define one or more input fields.`, position);
       for (const field of Fields) {
         const type = this.schema.types.get(typeName(field.Type));
         if (type === undefined || isInputType(type.Kind)) continue;
-        throw new GraphqlError(`${type.Kind} ${field.Name}: field must be one of SCALAR, ENUM, INPUT_OBJECT.`, field.position);
+        throw new GraphqlError(
+          `${type.Kind} ${field.Name}: field must be one of SCALAR, ENUM, INPUT_OBJECT.`,
+          field.position,
+        );
       }
     }
   }
@@ -280,9 +295,11 @@ class SchemaBuilder {
     const again = <T extends { Name: string }>(list: readonly T[]): T | undefined =>
       list.find((item, i) => list.findIndex((other) => other.Name === item.Name) < i);
     const field = again(Fields);
-    if (field !== undefined) throw new GraphqlError(`Field ${Name}.${field.Name} can only be defined once.`, field.position);
+    if (field !== undefined)
+      throw new GraphqlError(`Field ${Name}.${field.Name} can only be defined once.`, field.position);
     const value = again(EnumValues);
-    if (value !== undefined) throw new GraphqlError(`Enum value ${Name}.${value.Name} can only be defined once.`, value.position);
+    if (value !== undefined)
+      throw new GraphqlError(`Enum value ${Name}.${value.Name} can only be defined once.`, value.position);
     const at = Types.findIndex((type, i) => Types.indexOf(type) < i);
     if (at >= 0) {
       const position = typePositions[at] ?? definition.position;
@@ -293,7 +310,10 @@ class SchemaBuilder {
   private readonly cycleFree = new Set<string>();
 
   /** Input objects must not need themselves. */
-  private checkCycles(definition: Definition, path: readonly { type: string; field: string; position: Position | undefined }[]): void {
+  private checkCycles(
+    definition: Definition,
+    path: readonly { type: string; field: string; position: Position | undefined }[],
+  ): void {
     if (definition.Kind !== 'INPUT_OBJECT' || this.cycleFree.has(definition.Name)) return;
     for (const field of definition.Fields ?? []) {
       if (!field.Type.NonNull || field.Type.NamedType === '') continue;
@@ -305,7 +325,10 @@ class SchemaBuilder {
         const cycle = longer.slice(start);
         const names = cycle.map((step) => step.field).join('.');
         const reason = `through a series of non-null fields: ${quote(names)}.`;
-        throw new GraphqlError(`Cannot reference Input Object ${quote(type.Name)} within itself ${reason}`, cycle[0]?.position);
+        throw new GraphqlError(
+          `Cannot reference Input Object ${quote(type.Name)} within itself ${reason}`,
+          cycle[0]?.position,
+        );
       }
       this.checkCycles(type, longer);
     }

@@ -88,7 +88,11 @@ export class TokenReader {
   }
 
   /** At least one item between brackets, which need not be there. Gives the comment at the end too. */
-  protected some<T>(open: TokenKind, close: TokenKind, read: () => T): { items: T[] | undefined; end: Comment | undefined } {
+  protected some<T>(
+    open: TokenKind,
+    close: TokenKind,
+    read: () => T,
+  ): { items: T[] | undefined; end: Comment | undefined } {
     if (!this.skip(open)) return { items: undefined, end: undefined };
     const items: T[] = [];
     while (this.peek().kind !== close) items.push(this.nest(read));
