@@ -42,14 +42,20 @@ function show(types: Types): string {
 
 const COLLECTIONS: ReadonlySet<TypeName> = new Set(['array', 'object', 'set']);
 
+const MAX_INFERENCE_DEPTH = 40;
+
 type Context = Pick<CompileContext, 'errors' | 'builtins' | 'tree'>;
 
 class TypeChecker {
   private readonly context: Context;
-  private readonly ruleTypes = new Map<TreeNode, Types>();
+  private readonly ruleTypes: Map<TreeNode, Types>;
+  /** Rules being inferred for one another; a long chain ends in `any`. */
+  private readonly depth: number;
 
-  constructor(context: Context) {
+  constructor(context: Context, ruleTypes: Map<TreeNode, Types> = new Map(), depth = 0) {
     this.context = context;
+    this.ruleTypes = ruleTypes;
+    this.depth = depth;
   }
 
   /** The types of a rule's value, or of what a function returns. */
@@ -65,8 +71,8 @@ class TypeChecker {
     if (node.rules.some((rule) => !isGroundRef(rule.ref))) return only('object');
     if (node.rules.some((rule) => rule.kind === 'multi')) return only('set');
     // What inference meets in a body is reported when that rule is checked itself.
-    const silent = new TypeChecker({ ...this.context, errors: [] });
-    for (const [known, types] of this.ruleTypes) silent.ruleTypes.set(known, types);
+    if (this.depth >= MAX_INFERENCE_DEPTH) return undefined;
+    const silent = new TypeChecker({ ...this.context, errors: [] }, this.ruleTypes, this.depth + 1);
     const names = new Set<TypeName>();
     for (const rule of node.rules.flatMap((each) => [each, ...each.otherwise])) {
       const environment: Environment = new Map();
@@ -75,7 +81,6 @@ class TypeChecker {
       if (types === undefined) return undefined;
       for (const name of types) names.add(name);
     }
-    for (const [known, types] of silent.ruleTypes) if (!this.ruleTypes.has(known)) this.ruleTypes.set(known, types);
     return names;
   }
 

@@ -15,7 +15,7 @@ import {
   size,
   type Value,
 } from '../values/index.js';
-import { element } from './containers.js';
+import { CLASS_MEMBER_NAMES, element, field } from './containers.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
 import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
 import { probe } from './probe.js';
@@ -126,6 +126,14 @@ export class ClosureCompiler {
       }
       case 'equal': {
         const [left, right] = [this.op(step.left), this.op(step.right)];
+        for (const [constant, read] of [
+          [step.left, right],
+          [step.right, left],
+        ] as const) {
+          if (constant.op !== 'const' || (typeof constant.value === 'object' && constant.value !== null)) continue;
+          const { value } = constant;
+          return (frame) => read(frame) === value;
+        }
         return (frame) => {
           const a = left(frame);
           if (a === undefined) return false;
@@ -377,18 +385,42 @@ export class ClosureCompiler {
   }
 
   private get(op: Op & { op: 'get' }): Read {
-    const from = this.op(op.from);
-    if (op.key.op === 'const' && typeof op.key.value === 'string') {
-      const name = op.key.value;
-      return (frame) => {
-        const value = from(frame);
-        return value === undefined ? undefined : element(value, name);
-      };
+    const names: string[] = [];
+    let root: Op = op;
+    while (root.op === 'get' && root.key.op === 'const' && typeof root.key.value === 'string') {
+      names.unshift(root.key.value);
+      root = root.from;
     }
+    if (names.length > 0) return this.path(root, names);
+    const from = this.op(op.from);
     const key = this.atom(op.key);
     return (frame) => {
       const value = from(frame);
       return value === undefined ? undefined : element(value, key(frame) as Value);
+    };
+  }
+
+  /** Fields of fields in one closure: calls between closures cost more than the reads. */
+  private path(root: Op, names: readonly string[]): Read {
+    const from = this.op(root);
+    const [first = '', second = ''] = names;
+    if (names.some((name) => CLASS_MEMBER_NAMES.has(name))) {
+      return (frame) => {
+        let value = from(frame);
+        for (let i = 0; i < names.length && value !== undefined; i++) value = element(value, names[i] as string);
+        return value;
+      };
+    }
+    if (names.length === 1 && root.op === 'local') {
+      const { slot } = root;
+      return (frame) => field(frame[slot] as Value, first);
+    }
+    if (names.length === 1) return (frame) => field(from(frame), first);
+    if (names.length === 2) return (frame) => field(field(from(frame), first), second);
+    return (frame) => {
+      let value = from(frame);
+      for (let i = 0; i < names.length && value !== undefined; i++) value = field(value, names[i] as string);
+      return value;
     };
   }
 
@@ -473,6 +505,11 @@ function clauseRunner(engine: Engine, set: RuleSet, clause: Clause): ClauseRunne
   const result = clause.slots + clause.worlds;
   const value = compiler.atom(clause.value);
   const isFunction = set.kind === 'function';
+  if (set.isUniform && clause.value.op === 'const') {
+    const constant = clause.value.value;
+    const holds = compiler.body(clause.steps, clause.slots, () => true);
+    return (world, args) => (holds(newFrame(clause, world, args)) ? constant : undefined);
+  }
   const stopsEarly = clause.value.op === 'const';
   const run = compiler.body(clause.steps, clause.slots, (frame) => {
     const found = value(frame) as Value;

@@ -43,3 +43,27 @@ export function keysOf(container: Value | undefined): readonly Value[] | undefin
   if (container instanceof RegoSet) return container.sorted();
   return isObject(container) ? sortedKeys(container) : undefined;
 }
+
+function memberNames(): Set<string> {
+  const names = new Set(['length', '__proto__', 'prototype']);
+  const samples: readonly object[] = [{}, [], new RegoSet(new Map()), new RegoObject(new Map()), Object('') as object];
+  for (const prototype of [BigNumber.prototype as object, Object(0) as object, Object(true) as object, ...samples]) {
+    for (let at: object | null = prototype; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+      for (const name of Object.getOwnPropertyNames(at)) names.add(name);
+    }
+  }
+  for (const name of ['sign', 'mantissa', 'exponent', 'digits', 'text', 'order', 'members', 'size', 'cached', 'value'])
+    names.add(name);
+  for (const name of Object.getOwnPropertyNames(BigNumber.prototype)) names.add(name);
+  return names;
+}
+
+/** Names that mean something on some value's class: never read directly. */
+export const CLASS_MEMBER_NAMES: ReadonlySet<string> = memberNames();
+
+/** A field whose name means nothing on any value's class (see `CLASS_MEMBER_NAMES`). */
+export function field(container: Value | undefined, name: string): Value | undefined {
+  if (container === undefined || container === null) return undefined;
+  const value = (container as Record<string, Value | undefined>)[name];
+  return value === undefined ? missing(container, name) : value;
+}

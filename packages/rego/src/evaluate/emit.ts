@@ -5,7 +5,7 @@
  */
 import type { Atom, Op, Step } from '../compile/plan.js';
 import { isPlainObject, keyOf, RegoSet, type Value } from '../values/index.js';
-import { CLASS_MEMBER_NAMES } from './runtime.js';
+import { CLASS_MEMBER_NAMES } from './containers.js';
 
 /** What happens at the end of a body. `stop` leaves everything; without it the body goes on. */
 export interface Done {

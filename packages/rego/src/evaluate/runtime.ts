@@ -4,7 +4,6 @@
  * here only when that gave nothing.
  */
 import {
-  BigNumber,
   compare,
   equal,
   isArray,
@@ -12,8 +11,7 @@ import {
   isSet,
   keyOf,
   ObjectBuilder,
-  RegoObject,
-  RegoSet,
+  type RegoSet,
   SetBuilder,
   size,
   type Value,
@@ -22,23 +20,6 @@ import { element, elements, keysOf, missing } from './containers.js';
 import { conflict, isMember, isMemberAt, keyConflict, PartialObject, putUnique } from './operations.js';
 import { probe } from './probe.js';
 import { candidates } from './rule-index.js';
-
-function memberNames(): Set<string> {
-  const names = new Set(['length', '__proto__', 'prototype']);
-  const samples: readonly object[] = [{}, [], new RegoSet(new Map()), new RegoObject(new Map()), Object('') as object];
-  for (const prototype of [BigNumber.prototype as object, Object(0) as object, Object(true) as object, ...samples]) {
-    for (let at: object | null = prototype; at !== null; at = Object.getPrototypeOf(at) as object | null) {
-      for (const name of Object.getOwnPropertyNames(at)) names.add(name);
-    }
-  }
-  for (const name of ['sign', 'mantissa', 'exponent', 'digits', 'text', 'order', 'members', 'size', 'cached', 'value'])
-    names.add(name);
-  for (const name of Object.getOwnPropertyNames(BigNumber.prototype)) names.add(name);
-  return names;
-}
-
-/** Names that mean something on some value's class: never read directly. */
-export const CLASS_MEMBER_NAMES: ReadonlySet<string> = memberNames();
 
 export function isCollection(value: Value | undefined): boolean {
   return isArray(value) || isSet(value) || isObject(value);
