@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  resolve: { conditions: ['bailiwick:source', 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['bailiwick:source', 'node', 'import', 'default'] } },
+  // Not 'import': it would also be given to require(), and CommonJS packages would get ES modules they cannot use.
+  resolve: { conditions: ['bailiwick:source', 'node'] },
+  ssr: { resolve: { conditions: ['bailiwick:source', 'node'] } },
   test: {
     include: [
       'packages/*/src/**/*.test.ts',

@@ -16,7 +16,7 @@ export const bundleOptions = {
   platform: 'node',
   target: 'node20.20',
   format: 'esm',
-  conditions: ['bailiwick:source', 'node', 'import'],
+  conditions: ['bailiwick:source'],
   external,
   sourcemap: true,
   legalComments: 'none',

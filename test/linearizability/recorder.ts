@@ -19,8 +19,11 @@ export interface Recording {
   readonly refused: number;
 }
 
+/** What is asked of a store: a `KeyValueStore`, or something that stands for one. */
+export type Register = Pick<KeyValueStore, 'get' | 'transact'>;
+
 export interface RecorderOptions {
-  readonly stores: readonly KeyValueStore[];
+  readonly stores: readonly Register[];
   readonly keys: readonly string[];
   /** Resolves when the clients shall stop. */
   readonly until: Promise<unknown>;
@@ -36,7 +39,7 @@ export async function recordHistories({ stores, keys, until, random }: RecorderO
   });
   const note = (key: string, operation: RegisterOperation): void => void histories.get(key)?.push(operation);
 
-  const read = async (client: number, store: KeyValueStore, key: string): Promise<Seen> => {
+  const read = async (client: number, store: Register, key: string): Promise<Seen> => {
     const start = performance.now();
     const item = await store.get(key);
     const end = performance.now();
@@ -45,7 +48,7 @@ export async function recordHistories({ stores, keys, until, random }: RecorderO
     return seen;
   };
 
-  const write = async (client: number, store: KeyValueStore, key: string, seen: Seen, value: string): Promise<void> => {
+  const write = async (client: number, store: Register, key: string, seen: Seen, value: string): Promise<void> => {
     const conditions: Compare[] = [{ key, modRevision: seen.modRevision }];
     const base = { client, start: performance.now(), kind: 'compare-and-set', expected: seen.value, value } as const;
     try {
@@ -59,7 +62,7 @@ export async function recordHistories({ stores, keys, until, random }: RecorderO
     }
   };
 
-  const work = async (client: number, store: KeyValueStore): Promise<void> => {
+  const work = async (client: number, store: Register): Promise<void> => {
     const earlier = new Map<string, Seen>();
     for (let count = 0; !isOver; count += 1) {
       const key = keys[Math.floor(random() * keys.length)] as string;
