@@ -88,7 +88,7 @@ function compiledSchema(source: Value): CompiledSchema {
   const known = cache.get(source);
   if (known !== undefined) return known;
   const document = schemaDocumentOf(source, 1);
-  const value = toValue(document);
+  const value = toValue(typeof source === 'string' ? document : source);
   const made = { schema: schemaOf(document), value };
   if (cache.size >= CACHE_SIZE) cache.delete(cache.keys().next().value as Value);
   cache.set(source, made);
@@ -96,8 +96,9 @@ function compiledSchema(source: Value): CompiledSchema {
 }
 
 function check(args: readonly Value[], context: BuiltinContext): Checked {
-  const document = queryOf(operand(args, 1), 0);
-  const query = toValue(document);
+  const source = operand(args, 1);
+  const document = queryOf(source, 0);
+  const query = toValue(typeof source === 'string' ? document : source);
   const { schema, value } = compiledSchema(operand(args, 2));
   validate(schema, document, context);
   return { query, schema: value };

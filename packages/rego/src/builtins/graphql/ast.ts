@@ -218,15 +218,15 @@ function pruned(value: unknown): Value | undefined {
   if (typeof value !== 'object' || value === null) return value === null ? undefined : (value as Value);
   const out: Record<string, Value> = {};
   for (const [key, member] of Object.entries(value)) {
-    if (!/^[A-Z]/.test(key)) continue;
+    if (!/^[A-Z]/.test(key) || key === 'Position') continue;
     const shown = pruned(member);
     if (shown !== undefined) out[key] = shown;
   }
   return Object.keys(out).length === 0 ? undefined : out;
 }
 
-/** A document as OPA shows it: empty members and positions are left out. */
-export function toValue(document: QueryDocument | SchemaDocument): Value {
+/** A document, or the tree a policy gives for one, as OPA shows it: without empty members and positions. */
+export function toValue(document: QueryDocument | SchemaDocument | Value): Value {
   return pruned(document) ?? {};
 }
 

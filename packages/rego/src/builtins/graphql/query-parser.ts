@@ -41,7 +41,7 @@ export class QueryParser extends TokenReader {
     const { position } = this.peek();
     const Comment = this.comment;
     if (this.peek().kind === '{') {
-      return defined({ position, Operation: 'query', Name: '', SelectionSet: this.selectionSet(), Comment });
+      return defined({ position, Operation: 'query', Name: '', SelectionSet: this.selectionSet() });
     }
     const Operation = this.next().value;
     const Name = this.peek().kind === 'Name' ? this.next().value : '';
