@@ -12,6 +12,7 @@ import {
   productOfFractions,
   size,
   sortValues,
+  sumOfFractions,
   type Value,
 } from '../values/index.js';
 import { type Builtin, type BuiltinContext, type BuiltinEntry, family } from './builtin.js';
@@ -46,6 +47,7 @@ function numbersOf(args: readonly Value[], context: BuiltinContext): readonly Nu
 }
 
 function sum(numbers: readonly NumberValue[]): NumberValue {
+  if (!numbers.every(isInteger)) return sumOfFractions(numbers);
   let total: NumberValue = 0;
   for (const value of numbers) total = add(total, value);
   return total;

@@ -65,6 +65,13 @@ export function multiply(a: NumberValue, b: NumberValue): NumberValue {
   return fromBinaryFloat(multiplyFloats(toBinaryFloat(a), toBinaryFloat(b)));
 }
 
+/** The sum as OPA's `sum` computes it with fractions: rounded to 64 bits at every step. */
+export function sumOfFractions(values: readonly NumberValue[]): NumberValue {
+  let sum = toBinaryFloat(0);
+  for (const value of values) sum = addFloats(sum, toBinaryFloat(value));
+  return fromBinaryFloat(sum);
+}
+
 /** The product as OPA's `product` computes it with fractions: rounded to 53 bits at every step. */
 export function productOfFractions(values: readonly NumberValue[]): NumberValue {
   const DOUBLE_PRECISION = 53;

@@ -12,6 +12,7 @@ export {
   remainder,
   round,
   subtract,
+  sumOfFractions,
   toInteger,
 } from './arithmetic.js';
 export {

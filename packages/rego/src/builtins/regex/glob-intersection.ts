@@ -9,6 +9,8 @@ interface Token {
   /** Undefined for a dot. */
   readonly characters: ReadonlySet<string> | undefined;
   readonly flag: '' | '*' | '+';
+  /** Equal for tokens of one kind with the same characters. */
+  readonly id: string;
 }
 
 class Tokenizer {
@@ -22,11 +24,13 @@ class Tokenizer {
   tokens(): readonly Token[] {
     const out: Token[] = [];
     while (this.at < this.input.length) {
+      const isSet = this.input[this.at] === '[';
       const characters = this.characters();
+      const id = (isSet ? 'set ' : 'character ') + [...(characters ?? [])].sort().join('');
       const next = this.input[this.at];
       const flag = next === '*' || next === '+' ? next : '';
       if (flag !== '') this.at++;
-      out.push({ characters, flag });
+      out.push({ characters, flag, id: characters === undefined ? 'dot' : id });
     }
     return out;
   }
@@ -94,6 +98,18 @@ function overlap(a: Token, b: Token): boolean {
     a.characters.size <= b.characters.size ? [a.characters, b.characters] : [b.characters, a.characters];
   for (const character of small) if (large.has(character)) return true;
   return false;
+}
+
+/** Makes one of neighbours with flags and the same characters; a plus wins over a star. */
+function simplify(tokens: readonly Token[]): readonly Token[] {
+  const simple: Token[] = [];
+  for (const token of tokens) {
+    const last = simple.at(-1);
+    if (last !== undefined && token.flag !== '' && last.flag !== '' && token.id === last.id) {
+      simple[simple.length - 1] = { ...last, flag: token.flag === '+' || last.flag === '+' ? '+' : '*' };
+    } else simple.push(token);
+  }
+  return simple;
 }
 
 type Globs = readonly [readonly Token[], readonly Token[]];
@@ -179,6 +195,6 @@ class Intersection {
 
 /** Errors: `BuiltinFailure` for malformed globs. */
 export function globsIntersect(a: string, b: string): boolean {
-  const globs = trim([new Tokenizer(a).tokens(), new Tokenizer(b).tokens()]);
+  const globs = trim([simplify(new Tokenizer(a).tokens()), simplify(new Tokenizer(b).tokens())]);
   return globs !== undefined && new Intersection(globs).normal(0, 0, 0);
 }
