@@ -3,7 +3,7 @@
  * is left to the caller, so that the same code runs in Node and in a browser.
  */
 
-import { builtins } from './builtins/index.js';
+import { type Builtin, builtins } from './builtins/index.js';
 import { isRegoErrors, isRegoEvaluationError } from './errors.js';
 import { type BackendName, type Bindings, compile } from './policy.js';
 import type { RegoVersion } from './syntax/ast.js';
@@ -60,13 +60,31 @@ function checkError(testCase: ConformanceCase, error: unknown): Outcome {
   return undefined;
 }
 
+/** OPA's own runner has this function too: it lets time pass. */
+const SLEEP: Builtin = {
+  name: 'test.sleep',
+  args: [{ type: 'string' }],
+  result: { type: 'null' },
+  docs: { description: 'Waits a moment.', args: [], result: undefined, categories: [] },
+  evaluate: () => {
+    for (const end = Date.now() + 2; Date.now() < end; );
+    return null;
+  },
+};
+
 /** Evaluates the case; `inputOf` reads Rego text as a value (for `input_term`). */
 export function runCase(testCase: ConformanceCase, version: RegoVersion, backend: BackendName): Outcome {
   let rows: readonly Bindings[];
   try {
     const modules = (testCase.modules ?? []).map((text, index) => ({ name: `test-${index}.rego`, text, version }));
-    const allowedBuiltins = [...builtins.keys()];
-    const policy = compile({ modules, data: testCase.data ?? {}, backend, capabilities: { allowedBuiltins } });
+    const allowedBuiltins = [...builtins.keys(), SLEEP.name];
+    const policy = compile({
+      modules,
+      data: testCase.data ?? {},
+      backend,
+      capabilities: { allowedBuiltins },
+      builtins: [SLEEP],
+    });
     const input = testCase.input_term === undefined ? testCase.input : termValue(testCase.input_term);
     rows = policy.query(testCase.query, input, {
       strictBuiltinErrors: testCase.strict_error === true,

@@ -1,4 +1,6 @@
 /** A complete Rego (OPA 1.22) engine: parse, check, compile, evaluate. */
+
+export type { Builtin, ContextOptions, CryptoProvider, HttpClient, TypeDecl } from './builtins/index.js';
 export { builtins } from './builtins/index.js';
 export {
   type ErrorLocation,

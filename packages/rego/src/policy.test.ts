@@ -131,6 +131,19 @@ describe.each(BACKENDS)('a policy run with %s', (backend) => {
   });
 });
 
+describe('a query that replaces rules', () => {
+  it('replaces them where their bodies would run in place', () => {
+    const text =
+      'package t\nroles contains r if some r in input.roles\nadmin if "root" in roles\nnames contains r if some r in roles';
+    const [row] = policy(text).query(
+      'a := data.t.admin with data.t.roles as {"root"}; n := data.t.names with data.t.roles as {"x"}',
+      { roles: [] },
+    );
+    expect(toJson((row as { n: Value }).n)).toEqual(['x']);
+    expect(row?.['a']).toBe(true);
+  });
+});
+
 describe('explaining', () => {
   it('lists the expressions that decided, with their place', () => {
     const text =

@@ -4,7 +4,7 @@
  * two evaluations; evaluations are synchronous, so none ever sees half a change.
  */
 import { type Builtin, BuiltinError, builtins, type ContextOptions } from './builtins/index.js';
-import type { Op, QueryPlan } from './compile/plan.js';
+import type { Op, QueryPlan, Step } from './compile/plan.js';
 import { type CompiledModules, compileModules, compilePath, compileQuery } from './compile/stages.js';
 import { type RegoError, RegoErrors } from './errors.js';
 import { type BackEnd, closureBackEnd, type QueryCode } from './evaluate/back-end.js';
@@ -33,6 +33,8 @@ export interface CompileOptions {
     /** The only built-ins modules may call; by default all but those that reach the world outside. */
     readonly allowedBuiltins?: readonly string[];
   };
+  /** Functions of the host's own, by name; they come after OPA's and may not replace them. */
+  readonly builtins?: readonly Builtin[];
   /** OPA's strict mode: unused variables and imports are errors. */
   readonly strict?: boolean;
   readonly backend?: BackendName;
@@ -73,6 +75,7 @@ export class Policy {
   private readonly queries = new Map<string, { plan: QueryPlan; code: QueryCode }>();
   private snapshot: Snapshot;
   private idle: World | undefined;
+  private unoptimized: Policy | undefined;
 
   constructor(compiled: CompiledModules, engine: Engine, code: BackEnd, data: Value, limits: Limits) {
     this.compiled = compiled;
@@ -114,6 +117,7 @@ export class Policy {
   /** Every way to satisfy a query: the bindings of its variables. */
   query(text: string, input?: Value, options: EvaluateOptions = NO_OPTIONS): readonly Bindings[] {
     const { plan, code } = this.queryCode(text, 'v1');
+    if (hidesRules(plan.steps) && this.compiled.isOptimized) return this.asWritten().query(text, input, options);
     const world = this.begin(input, options);
     const results: Bindings[] = [];
     try {
@@ -133,9 +137,27 @@ export class Policy {
    * place and whether it ever held. Runs the bodies as written, without the optimiser.
    */
   explain(path: string, input?: Value, options: EvaluateOptions = NO_OPTIONS): Explanation {
-    const explainer = new Explainer(this.modules, this.snapshot.data, builtins);
+    const explainer = new Explainer(this.modules, this.snapshot.data, this.engine.names);
     const value = explainer.policy(this.limits).evaluate(path, input, options);
     return { value, trace: explainer.trace() };
+  }
+
+  /** The policy without the optimiser, which runs bodies in place that a query's `with` may replace. */
+  private asWritten(): Policy {
+    if (this.unoptimized?.data !== this.data) {
+      const { strict, prints, builtins: all, isAllowed } = this.compiled.context;
+      const compiled = compileModules({
+        modules: this.modules,
+        strict,
+        prints,
+        optimize: false,
+        builtins: all,
+        isAllowed,
+      });
+      const engine = new Engine(compiled.plan, all);
+      this.unoptimized = new Policy(compiled, engine, chooseBackEnd(engine, this.backend), this.data, this.limits);
+    }
+    return this.unoptimized;
   }
 
   private pathCode(path: string): QueryCode {
@@ -257,6 +279,17 @@ function parseForBuiltin(filename: string, text: string): Value {
   }
 }
 
+/** Whether some `with` of a query replaces what rules define. */
+function hidesRules(steps: readonly Step[]): boolean {
+  return steps.some((step) => {
+    if (step.step === 'with') return step.modifiers.hiddenSets.length > 0;
+    if (step.step === 'not' || step.step === 'every') return hidesRules(step.steps);
+    if (step.step === 'some' || step.step === 'choice') return step.branches.some(hidesRules);
+    const isClosure = (step.step === 'let' || step.step === 'test') && 'steps' in step.value;
+    return isClosure && 'steps' in step.value && hidesRules(step.value.steps);
+  });
+}
+
 /** `data.a.b`, `a.b`, `a/b` or `/a/b` to its steps; `["x"]` may quote a step. */
 export function splitPath(path: string): readonly string[] {
   if (path.includes('/')) return path.split('/').filter((part) => part !== '');
@@ -306,17 +339,23 @@ function chooseBackEnd(engine: Engine, name: BackendName): BackEnd {
   return generates ? generatedBackEnd(engine) : closureBackEnd(engine);
 }
 
+function withHostBuiltins(own: readonly Builtin[]): ReadonlyMap<string, Builtin> {
+  if (own.length === 0) return builtins;
+  return new Map([...own.map((builtin) => [builtin.name, builtin] as const), ...builtins]);
+}
+
 /** Compiles modules into a policy. Errors: `RegoErrors`. */
 export function compile(options: CompileOptions): Policy {
+  const all = withHostBuiltins(options.builtins ?? []);
   const compiled = compileModules({
     modules: parseAll(options.modules),
     strict: options.strict === true,
     prints: options.prints === true,
     optimize: options.optimize !== false,
-    builtins,
+    builtins: all,
     isAllowed: allows(options.capabilities?.allowedBuiltins),
   });
-  const engine = new Engine(compiled.plan, builtins);
+  const engine = new Engine(compiled.plan, all);
   const code = chooseBackEnd(engine, options.backend ?? 'auto');
   return new Policy(compiled, engine, code, options.data ?? {}, options.limits ?? NO_LIMITS);
 }

@@ -3,6 +3,8 @@
  * which variables are bound: an equality becomes an assignment, a comparison or a destructuring, a
  * reference becomes lookups and loops, never a unification. What a `data` reference reaches (rules,
  * base documents, or both) is decided here as well.
+ *
+ * Over 500 lines: one walk over expressions and terms with the state they share.
  */
 import type { Body, Expression, Location, Term } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';

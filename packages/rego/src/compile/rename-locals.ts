@@ -1,6 +1,8 @@
 /**
  * Stage "locals": every variable declared by `:=`, `some`, `every` or as an argument gets a name of
  * its own, so that later stages need no scopes; redeclarations are refused (OPA's RewriteLocalVars).
+ *
+ * Over 500 lines: one walk over expressions and terms with the scopes they share.
  */
 import type { Body, CallExpression, Expression, Location, Term, VarTerm, With } from '../syntax/ast.js';
 import { type CompileContext, equality, isGenerated, report, variable, type WorkRule, writtenName } from './model.js';

@@ -106,6 +106,7 @@ export interface CompiledModules {
   readonly context: CompileContext;
   readonly plan: PlanBuilder;
   readonly warnings: readonly RegoError[];
+  readonly isOptimized: boolean;
 }
 
 function raise(context: CompileContext): void {
@@ -139,7 +140,7 @@ export function compileModules(input: CompileInput): CompiledModules {
   }
   const plan = new PlanBuilder(context.tree, input.builtins, ruleMetadata(context));
   if (input.optimize) optimize(plan);
-  return { context, plan, warnings: context.warnings };
+  return { context, plan, warnings: context.warnings, isOptimized: input.optimize };
 }
 
 /** Compiles a query against compiled modules. */

@@ -1,6 +1,8 @@
 /**
  * The back end for places that forbid code generation: every step becomes a closure holding its
  * successor. A frame is an array: locals first, then the worlds, then the clause's result.
+ *
+ * Over 500 lines: one compiler, a case for each kind of step and operation.
  */
 import type { Atom, Clause, Op, Plan, RuleSet, Step } from '../compile/plan.js';
 import {

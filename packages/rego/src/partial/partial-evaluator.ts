@@ -2,6 +2,8 @@
  * Runs a plan with parts of the documents unknown. Every way through a body collects the conditions
  * it needs; a rule is the disjunction of its ways. Known parts are evaluated as usual, so only what
  * touches the unknown grows the result, and equal or weaker ways are merged as they are found.
+ *
+ * Over 500 lines: one interpreter, a case for each kind of step and operation.
  */
 
 import type { Atom, Clause, Comparison, Op, Plan, RuleSet, Step } from '../compile/plan.js';
