@@ -6,7 +6,7 @@
 import { type Builtin, BuiltinError, builtins, type ContextOptions } from './builtins/index.js';
 import type { Op, QueryPlan, Step } from './compile/plan.js';
 import { type CompiledModules, compileModules, compilePath, compileQuery } from './compile/stages.js';
-import { type RegoError, RegoErrors } from './errors.js';
+import { type RegoError, RegoErrors, RegoEvaluationError } from './errors.js';
 import { type BackEnd, closureBackEnd, type QueryCode } from './evaluate/back-end.js';
 import { Engine } from './evaluate/engine.js';
 import { canGenerate, generatedBackEnd } from './evaluate/generated.js';
@@ -126,6 +126,8 @@ export class Policy {
         for (const [index, { name }] of plan.bindings.entries()) row[name] = values[index] as Value;
         results.push(row);
       });
+    } catch (error) {
+      throw asLimit(error);
     } finally {
       this.end(world);
     }
@@ -181,6 +183,8 @@ export class Policy {
     const world = this.begin(input, options);
     try {
       return code.first(world);
+    } catch (error) {
+      throw asLimit(error);
     } finally {
       this.end(world);
     }
@@ -269,6 +273,12 @@ class Explainer {
   }
 }
 
+/** A platform out of stack is a limit like the others. */
+function asLimit(error: unknown): unknown {
+  if (!(error instanceof RangeError)) return error;
+  return new RegoEvaluationError('eval_limit_error', 'the stack is used up', undefined, { cause: error });
+}
+
 /** A module's syntax errors are the built-in's errors. */
 function parseForBuiltin(filename: string, text: string): Value {
   try {
@@ -335,8 +345,14 @@ function allows(names: readonly string[] | undefined): (builtin: Builtin) => boo
 }
 
 function chooseBackEnd(engine: Engine, name: BackendName): BackEnd {
-  const generates = name === 'generated' || (name === 'auto' && canGenerate());
-  return generates ? generatedBackEnd(engine) : closureBackEnd(engine);
+  if (name === 'closures' || (name === 'auto' && !canGenerate())) return closureBackEnd(engine);
+  try {
+    return generatedBackEnd(engine);
+  } catch (error) {
+    // Thousands of nested loops are more than the platform's parser takes.
+    if (name === 'generated' || !(error instanceof RangeError || error instanceof SyntaxError)) throw error;
+    return closureBackEnd(engine);
+  }
 }
 
 function withHostBuiltins(own: readonly Builtin[]): ReadonlyMap<string, Builtin> {
