@@ -1,5 +1,6 @@
 /** Tokens of GraphQL (spec of October 2021). Columns count code points, as gqlparser counts them. */
 import { quote } from '../../values/index.js';
+import { countCodePoints } from '../aggregates.js';
 import type { Position } from './ast.js';
 
 export type TokenKind =
@@ -72,6 +73,8 @@ export class Lexer {
   private at = 0;
   private line = 1;
   private lineStart = 0;
+  private countedTo = 0;
+  private column = 1;
 
   constructor(text: string) {
     this.text = text;
@@ -91,8 +94,15 @@ export class Lexer {
     return character === '"' ? this.string() : this.invalid();
   }
 
+  /** Counts on from where it last counted, so that long lines do not cost their square. */
   private columnOf(at: number): number {
-    return [...this.text.slice(this.lineStart, at)].length + 1;
+    if (at < this.countedTo || this.countedTo < this.lineStart) {
+      this.countedTo = this.lineStart;
+      this.column = 1;
+    }
+    this.column += countCodePoints(this.text.slice(this.countedTo, at));
+    this.countedTo = at;
+    return this.column;
   }
 
   private token(kind: TokenKind, value: string, start: number): Token {
@@ -194,7 +204,8 @@ export class Lexer {
       const quotes = /^"{3,}/.exec(this.text.slice(this.at, this.at + 64))?.[0].length ?? 0;
       if (quotes > 0) {
         const value = blockValue(raw + '"'.repeat(quotes - 3));
-        const column = [...this.text.slice(0, start)].length - [...this.text.slice(0, this.lineStart)].length + 1;
+        const isOneLine = start >= this.lineStart;
+        const column = isOneLine ? this.columnOf(start) : 1 - countCodePoints(this.text.slice(start, this.lineStart));
         this.at += quotes;
         return { kind: 'BlockString', value, position: { line: this.line, column } };
       }
