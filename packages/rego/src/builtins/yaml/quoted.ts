@@ -1,5 +1,5 @@
 /** Quoted and block scalars. Each function leaves the reader just behind the scalar. */
-import type { YamlReader } from './reader.js';
+import type { FlowReader } from './flow-reader.js';
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '0': '\0',
@@ -25,7 +25,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 const HEX_LENGTHS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
 /** Folds the line break at the reader's place, and those that follow, as quoted scalars do. */
-function foldBreaks(reader: YamlReader): string {
+function foldBreaks(reader: FlowReader): string {
   let breaks = 0;
   while (reader.text[reader.at] === '\n') {
     breaks++;
@@ -36,7 +36,7 @@ function foldBreaks(reader: YamlReader): string {
   return breaks > 1 ? '\n'.repeat(breaks - 1) : ' ';
 }
 
-export function readSingleQuoted(reader: YamlReader): string {
+export function readSingleQuoted(reader: FlowReader): string {
   const start = reader.at;
   let out = '';
   for (reader.at++; ; ) {
@@ -56,7 +56,7 @@ export function readSingleQuoted(reader: YamlReader): string {
   }
 }
 
-function readEscape(reader: YamlReader): string {
+function readEscape(reader: FlowReader): string {
   const letter = reader.text[reader.at + 1] ?? '';
   const length = HEX_LENGTHS[letter];
   if (length !== undefined) {
@@ -75,7 +75,7 @@ function readEscape(reader: YamlReader): string {
   return known;
 }
 
-export function readDoubleQuoted(reader: YamlReader): string {
+export function readDoubleQuoted(reader: FlowReader): string {
   const start = reader.at;
   let out = '';
   let kept = 0;
@@ -110,7 +110,7 @@ interface BlockHeader {
   readonly indent: number | undefined;
 }
 
-function readHeader(reader: YamlReader, parent: number): BlockHeader {
+function readHeader(reader: FlowReader, parent: number): BlockHeader {
   const match = /^([|>])(?:([-+])([1-9])?|([1-9])([-+])?)?[ \t]*(?:#[^\n]*)?(?=\n|$)/.exec(
     reader.text.slice(
       reader.at,
@@ -128,7 +128,7 @@ function readHeader(reader: YamlReader, parent: number): BlockHeader {
 }
 
 /** The lines of the scalar without their indentation; ends before the first that is indented less. */
-function readLines(reader: YamlReader, parent: number, fixed: number | undefined): readonly string[] {
+function readLines(reader: FlowReader, parent: number, fixed: number | undefined): readonly string[] {
   const lines: string[] = [];
   let indent = fixed;
   while (reader.at < reader.text.length) {
@@ -170,7 +170,7 @@ function fold(lines: readonly string[]): string {
   return out;
 }
 
-export function readBlockScalar(reader: YamlReader, parent: number): string {
+export function readBlockScalar(reader: FlowReader, parent: number): string {
   const header = readHeader(reader, parent);
   const lines = [...readLines(reader, parent, header.indent)];
   let trailing = 0;
