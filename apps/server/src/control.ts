@@ -1,4 +1,5 @@
 /** The control plane's application with all its routes: what the `control` and `decide` roles serve behind the gateway. */
+import type { Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { auditRoutes } from './audit/audit-routes.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
@@ -8,6 +9,7 @@ import { TokenBucket } from './http/token-bucket.js';
 import { identityRoutes } from './identity/identity-routes.js';
 import { oidcIssuer } from './identity/oidc-issuer.js';
 import { bundleRoutes } from './opa/bundle-routes.js';
+import { createDataListener } from './opa/data-listener.js';
 import { opaRoutes } from './opa/opa-routes.js';
 import type { Platform } from './platform.js';
 import { approvalRoutes } from './policies/approval-routes.js';
@@ -51,15 +53,12 @@ export async function createControl(
 }
 
 /** OPA's REST API alone and without tokens, for a private network. */
-export async function createOpaListener(
-  platform: Platform,
-  settings: Settings,
-  logger: Logger,
-): Promise<FastifyInstance> {
-  const app = createApplication({ ...applicationParts(platform, settings, logger), isAuthorised: false });
-  opaRoutes(app, platform);
-  await app.ready();
-  return app;
+export async function createOpaListener(platform: Platform, settings: Settings, logger: Logger): Promise<Server> {
+  const parts = applicationParts(platform, settings, logger);
+  const application = createApplication({ ...parts, isAuthorised: false });
+  opaRoutes(application, platform);
+  await application.ready();
+  return createDataListener(platform, { ...parts, application });
 }
 
 function applicationParts(platform: Platform, settings: Settings, logger: Logger) {

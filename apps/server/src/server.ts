@@ -65,8 +65,11 @@ export async function startServer(settings: Settings, installationRoot: string):
     if (settings.opaAddress !== '') {
       const opa = await createOpaListener(platform, settings, logger);
       const [host, port] = splitAddress(settings.opaAddress);
-      await listen(opa, host, port);
-      stoppers.push(() => opa.close());
+      await new Promise<void>((resolve, reject) => opa.once('error', reject).listen(port, host, resolve));
+      stoppers.push(async () => {
+        opa.closeIdleConnections();
+        await new Promise((resolve) => opa.close(resolve));
+      });
     }
     const demo = settings.demo && isGateway ? await startDemoService() : undefined;
     if (demo) stoppers.push(() => demo.close());

@@ -1,23 +1,10 @@
-/**
- * OPA's REST API over our engine: `/v1/data`, `/v0/data`, `/v1/query`, `/v1/policies`, `/health`. Which world a path means:
- * `projects/NAME/…` that project's, `platform/…` the platform's, `bailiwick/authz` the decision rule; any other path is read in the
- * world of `?project=`, else of the token's `project` claim, else in the platform's.
- */
+/** OPA's REST API over our engine: `/v1/data`, `/v0/data`, `/v1/query`, `/v1/policies`, `/health`. */
 import { BailiwickError } from '@bailiwick/contract';
 import { isRegoErrors, isRegoEvaluationError, parseJson, stringifyJson, type Value } from '@bailiwick/rego';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { claimedProject, type DecisionService } from '../decisions/decision-service.js';
-import type { Enforcer } from '../decisions/enforcer.js';
-import type { World } from '../decisions/world.js';
-import type { Authenticator } from '../identity/authenticator.js';
-import { decisionInput, isApisixInput } from './apisix-input.js';
-
-export interface OpaRouteParts {
-  readonly enforcer: Enforcer;
-  readonly decisions: DecisionService;
-  readonly authenticator: Authenticator;
-}
+import { claimedProject } from '../decisions/decision-service.js';
+import { answerData, type DataParts, type DataQuestion, worldOf } from './data-evaluation.js';
 
 const tags = ['opa'];
 const query = { access: { action: 'decision.query' } } as const;
@@ -32,7 +19,7 @@ const DataQuery = Type.Object({
 type DataQuery = Static<typeof DataQuery>;
 type DataRequest = FastifyRequest<{ Params: { '*'?: string }; Querystring: DataQuery; Body: unknown }>;
 
-export function opaRoutes(app: FastifyInstance, parts: OpaRouteParts): void {
+export function opaRoutes(app: FastifyInstance, parts: DataParts): void {
   app.get(
     '/health',
     {
@@ -71,7 +58,11 @@ export function opaRoutes(app: FastifyInstance, parts: OpaRouteParts): void {
         schema: { ...schema, summary: 'Evaluate a document; the body is the input, the answer the document' },
       },
       async (request, reply) => {
-        const outcome = await evaluate(parts, request as DataRequest, (request.body ?? undefined) as Value | undefined);
+        const outcome = await answerData(
+          parts,
+          questionOf(request as DataRequest),
+          (request.body ?? undefined) as Value | undefined,
+        );
         if (outcome.value === undefined)
           return reply.status(404).send({ code: 'undefined_document', message: 'document is undefined' });
         return sendValue(reply, stringifyJson(outcome.value), request as DataRequest);
@@ -133,20 +124,14 @@ export function opaRoutes(app: FastifyInstance, parts: OpaRouteParts): void {
 
 const policyId = (name: string): string => (name === 'platform' ? 'platform/rego.rego' : `projects/${name}/rego.rego`);
 
-interface Outcome {
-  readonly value: Value | undefined;
-  readonly decisionId: string | undefined;
-  readonly nanoseconds: number;
-}
-
 async function dataV1(
-  parts: OpaRouteParts,
+  parts: DataParts,
   request: DataRequest,
   reply: FastifyReply,
   input: Value | undefined,
 ): Promise<FastifyReply> {
   try {
-    const { value, decisionId, nanoseconds } = await evaluate(parts, request, input);
+    const { value, decisionId, nanoseconds } = await answerData(parts, questionOf(request), input);
     const members = [
       ...(decisionId === undefined ? [] : [`"decision_id":${JSON.stringify(decisionId)}`]),
       ...(request.query.metrics ? [`"metrics":{"timer_rego_query_eval_ns":${nanoseconds}}`] : []),
@@ -161,92 +146,8 @@ async function dataV1(
   }
 }
 
-async function evaluate(parts: OpaRouteParts, request: DataRequest, input: Value | undefined): Promise<Outcome> {
-  const path = (request.params['*'] ?? '')
-    .split('/')
-    .filter((segment) => segment !== '')
-    .map(decodeSegment);
-  if (path[0] === 'bailiwick' && path[1] === 'authz') return await decide(parts, request, input, path.slice(2));
-  const { world, rest } = worldOf(parts, path, request);
-  const started = process.hrtime.bigint();
-  const value = world?.policy.evaluate(rest.map((step) => `[${JSON.stringify(step)}]`).join(''), input, {
-    strictBuiltinErrors: request.query['strict-builtin-errors'] ?? false,
-  });
-  return { value, decisionId: undefined, nanoseconds: Number(process.hrtime.bigint() - started) };
-}
-
-/** The decision rule as a document: `{allow, reason?, decision_id}`, also what APISIX's `opa` plugin asks for. */
-async function decide(
-  parts: OpaRouteParts,
-  request: DataRequest,
-  input: Value | undefined,
-  rest: readonly string[],
-): Promise<Outcome> {
-  const prepared = isApisixInput(input) ? await decisionInput(input, parts.authenticator) : input;
-  const members = (typeof prepared === 'object' && prepared !== null && !Array.isArray(prepared) ? prepared : {}) as {
-    readonly project?: Value;
-    readonly claims?: Value;
-    readonly request_id?: Value;
-  };
-  const claims = (typeof members.claims === 'object' && members.claims !== null ? members.claims : {}) as Record<
-    string,
-    Value
-  >;
-  const claimed = claimedProject(claims);
-  const started = process.hrtime.bigint();
-  const decision = parts.decisions.decideOn(prepared ?? {}, {
-    project: typeof members.project === 'string' ? members.project : claimed,
-    claimedProject: claimed,
-    isControlPlane: false,
-    actor: typeof claims['sub'] === 'string' ? claims['sub'] : 'anonymous',
-    requestId: typeof members.request_id === 'string' ? members.request_id : request.id,
-  });
-  const reason =
-    decision.reasons.length > 0
-      ? { reason: decision.reasons.length === 1 ? (decision.reasons[0] as Value) : decision.reasons }
-      : {};
-  const document: Record<string, Value> = {
-    allow: decision.allowed,
-    ...(decision.allowed ? {} : { status_code: decision.decidedBy === 'error' ? 503 : 403 }),
-    ...reason,
-  };
-  const value =
-    rest.length === 0
-      ? document
-      : rest.length === 1 && Object.hasOwn(document, rest[0] ?? '')
-        ? document[rest[0] ?? '']
-        : undefined;
-  return { value, decisionId: decision.id, nanoseconds: Number(process.hrtime.bigint() - started) };
-}
-
-function worldOf(
-  parts: OpaRouteParts,
-  path: readonly string[],
-  request: DataRequest,
-): { world: World | undefined; rest: readonly string[] } {
-  const named = (name: string, rest: readonly string[]): { world: World | undefined; rest: readonly string[] } => {
-    const state = parts.enforcer.state(name);
-    if (state?.kind === 'broken')
-      throw new BailiwickError('unavailable', {
-        reason: 'policy.broken',
-        message: `The policy of '${name}' does not run: ${state.error}`,
-        retryAfterSeconds: 5,
-      });
-    return { world: state?.world, rest };
-  };
-  if (path[0] === 'projects' && path[1] !== undefined) return named(path[1], path.slice(2));
-  if (request.query.project !== undefined) return named(request.query.project, path);
-  const claimed = claimedProject(request.caller.claims);
-  if (claimed !== undefined) return named(claimed, path);
-  const platform = named('platform', path);
-  // `package platform.authz` lives at platform/authz in its own world; `platform/` before another path names the world.
-  if (path[0] === 'platform' && platform.world && platform.world.packageSteps[0] !== 'platform')
-    return named('platform', path.slice(1));
-  return platform;
-}
-
 async function runQuery(
-  parts: OpaRouteParts,
+  parts: DataParts,
   request: DataRequest,
   reply: FastifyReply,
   text: unknown,
@@ -258,7 +159,7 @@ async function runQuery(
       message: 'Send the query: {"query": "data.example.allow = x"} or ?q=.',
     });
   try {
-    const { world } = worldOf(parts, [], request);
+    const { world } = worldOf(parts, [], questionOf(request));
     const result = world?.policy.query(text, input) ?? [];
     return sendValue(
       reply,
@@ -316,10 +217,12 @@ function parseInput(text: string): Value {
   }
 }
 
-function decodeSegment(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
+function questionOf(request: DataRequest): DataQuestion {
+  return {
+    path: request.params['*'] ?? '',
+    project: request.query.project,
+    claimedProject: claimedProject(request.caller.claims),
+    isStrict: request.query['strict-builtin-errors'] ?? false,
+    requestId: request.id,
+  };
 }

@@ -1,0 +1,75 @@
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestServer, type TestServer } from './harness.js';
+
+let server: TestServer;
+let url = '';
+beforeAll(async () => {
+  const port = await new Promise<number>((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+  url = `http://127.0.0.1:${port}`;
+  server = await startTestServer({ opaAddress: `127.0.0.1:${port}` });
+});
+afterAll(async () => {
+  await server.stop();
+});
+
+async function ask(path: string, body?: string, type = 'application/json'): Promise<{ status: number; text: string }> {
+  const answer = await fetch(
+    `${url}${path}`,
+    body === undefined ? {} : { method: 'POST', body, headers: { 'content-type': type } },
+  );
+  return { status: answer.status, text: (await answer.text()).trim() };
+}
+
+describe('the listener without tokens', () => {
+  it.each([
+    [
+      '/v1/data/projects/demo/demo/authz/allow',
+      '{"input":{"method":"GET","claims":{"project":"demo"}}}',
+      200,
+      '{"result":true}',
+    ],
+    ['/v1/data/projects/demo/demo/authz/allow', '{}', 200, '{"result":false}'],
+    ['/v1/data/projects/demo/demo/authz/allow', '', 200, '{"result":false}'],
+    ['/v1/data/projects/demo/nothing', '{}', 200, '{}'],
+    [
+      '/v1/data/projects/demo/note?pretty=false',
+      '{}',
+      200,
+      '{"result":"Demo data, seeded at the first start. Start with --no-demo to leave it out."}',
+    ],
+    ['/v1/data/projects/demo/demo/authz/allow', '{"input":', 400, 'request.bad_json'],
+    ['/v1/data/projects/demo/demo/authz/allow', '[1]', 400, 'opa.bad_body'],
+    ['/v1/data/projects/demo/demo/authz/allow', '{"a":1,"a":2}', 400, 'stands twice'],
+    ['/v1/nothing', '{}', 404, 'request.no_route'],
+  ])('answers %s %s with %d', async (path, body, status, text) => {
+    const answer = await ask(path, body);
+    expect(answer.status).toBe(status);
+    expect(answer.text).toContain(text);
+  });
+
+  it('answers the decision rule with an id, and what else OPA has', async () => {
+    expect(
+      JSON.parse(
+        (
+          await ask(
+            '/v1/data/bailiwick/authz/allow',
+            '{"input":{"project":"demo","method":"GET","claims":{"project":"demo"}}}',
+          )
+        ).text,
+      ),
+    ).toMatchObject({ result: true, decision_id: expect.any(String) });
+    expect((await ask('/health')).status).toBe(200);
+    expect((await ask('/v1/policies')).status).toBe(200);
+  });
+
+  it('has no API that changes anything', async () => {
+    expect((await fetch(`${url}/policies/demo`, { method: 'PUT', body: '{}' })).status).toBe(404);
+    expect((await fetch(`${url}/v1/policies/x`, { method: 'PUT', body: 'package x' })).status).toBe(404);
+  });
+});
