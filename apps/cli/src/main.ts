@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { auditCommand } from './commands/audit.js';
 import { policyCommand } from './commands/policy.js';
+import { regoCommand } from './commands/rego.js';
 import { tokenCommand } from './commands/token.js';
 import { CommandFailure } from './failure.js';
 
@@ -10,7 +11,8 @@ const program = new Command('bailiwick')
   .showHelpAfterError('(--help shows the options)')
   .addCommand(policyCommand())
   .addCommand(auditCommand())
-  .addCommand(tokenCommand());
+  .addCommand(tokenCommand())
+  .addCommand(regoCommand());
 
 program.exitOverride((error) => {
   process.exitCode = error.exitCode === 0 ? 0 : 2;
@@ -21,7 +23,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommandFailure) {
-    process.stderr.write(`${error.message}\n`);
+    if (error.message !== '') process.stderr.write(`${error.message}\n`);
     process.exitCode = error.exitCode;
   } else if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('commander.'))) {
     throw error;

@@ -1,0 +1,45 @@
+/** `bailiwick rego bench`: how long a query takes. */
+
+import { benchmark, benchmarkJson, prettyBenchmark } from '@bailiwick/rego/tools';
+import { Command } from 'commander';
+import { loadFiles, readInput } from './load-files.js';
+import {
+  type DataOptions,
+  parseNumber,
+  print,
+  reporting,
+  versionOf,
+  withData,
+  withFormat,
+  withInput,
+} from './rego-options.js';
+
+interface Options extends DataOptions {
+  readonly format: string;
+  readonly count: number;
+  readonly seconds: number;
+}
+
+export function benchCommand(): Command {
+  return withFormat(withInput(withData(new Command('bench'))), ['pretty', 'json'])
+    .argument('<query>')
+    .option('--count <times>', 'repeat the benchmark', parseNumber, 1)
+    .option('--seconds <seconds>', 'how long one takes', parseNumber, 1)
+    .description('evaluate a query again and again and print the times')
+    .action((query: string, options: Options) => {
+      const asJson = options.format === 'json';
+      reporting({ exitCode: 1, asJson, jsonTo: 'stdout', sources: new Map([['', query]]) }, () => {
+        const { modules, data } = loadFiles(options.data, { version: versionOf(options) });
+        for (let i = 0; i < options.count; i++) {
+          const result = benchmark(query, {
+            modules,
+            data,
+            input: options.input === undefined ? undefined : readInput(options.input),
+            durationMs: options.seconds * 1000,
+            now: () => performance.now(),
+          });
+          print(asJson ? benchmarkJson(result) : prettyBenchmark(result));
+        }
+      });
+    });
+}

@@ -1,0 +1,27 @@
+/** `bailiwick rego check`: whether policies compile. */
+
+import { checkModules } from '@bailiwick/rego/tools';
+import { Command } from 'commander';
+import { loadFiles } from './load-files.js';
+import { parseNumber, reporting, type VersionOptions, versionOf, withFormat, withVersion } from './rego-options.js';
+
+interface Options extends VersionOptions {
+  readonly format: string;
+  readonly strict?: boolean;
+  readonly maxErrors: number;
+}
+
+export function checkCommand(): Command {
+  return withFormat(withVersion(new Command('check')), ['pretty', 'json'])
+    .argument('<paths...>')
+    .option('-S, --strict', 'unused variables and imports are errors')
+    .option('-m, --max-errors <count>', 'how many errors to show', parseNumber, 10)
+    .description('parse and compile; exit 1 when there are errors')
+    .action((paths: readonly string[], options: Options) => {
+      const { maxErrors } = options;
+      reporting({ exitCode: 1, asJson: options.format === 'json', maxErrors }, () => {
+        const { modules } = loadFiles(paths, { version: versionOf(options), regoOnly: true });
+        checkModules(modules, { strict: options.strict === true });
+      });
+    });
+}

@@ -1,0 +1,24 @@
+/** `bailiwick rego parse`: a module's syntax tree. */
+
+import { parseModule } from '@bailiwick/rego';
+import { prettySyntaxTree, syntaxTreeJson } from '@bailiwick/rego/tools';
+import { Command } from 'commander';
+import { readText } from './load-files.js';
+import { print, reporting, type VersionOptions, versionOf, withFormat, withVersion } from './rego-options.js';
+
+interface Options extends VersionOptions {
+  readonly format: string;
+}
+
+export function parseCommand(): Command {
+  return withFormat(withVersion(new Command('parse')), ['pretty', 'json'])
+    .argument('<file>')
+    .description('print a module’s syntax tree; exit 1 when it does not parse')
+    .action((file: string, options: Options) => {
+      const text = readText(file);
+      reporting({ exitCode: 1, asJson: true, sources: new Map([[file, text]]) }, () => {
+        const module = parseModule(file, text, { version: versionOf(options) });
+        print(options.format === 'json' ? syntaxTreeJson(module) : prettySyntaxTree(module));
+      });
+    });
+}

@@ -1,0 +1,71 @@
+/** What the `rego` subcommands share: options, and how their errors end. */
+
+import type { syntax } from '@bailiwick/rego';
+import { errorJsonText, errorText } from '@bailiwick/rego/tools';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { CommandFailure } from '../../failure.js';
+import { LoadError } from './load-files.js';
+
+export interface VersionOptions {
+  readonly v0Compatible?: boolean;
+}
+
+export interface DataOptions extends VersionOptions {
+  readonly data: readonly string[];
+  readonly input?: string;
+}
+
+const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+
+export const withVersion = (command: Command): Command => command.option('--v0-compatible', 'read modules as Rego v0');
+
+export const withData = (command: Command): Command =>
+  withVersion(command).option(
+    '-d, --data <path>',
+    'policies and data: a file or folder; may be repeated',
+    collect,
+    [] as readonly string[],
+  );
+
+export const withInput = (command: Command): Command => command.option('-i, --input <file>', 'the input document');
+
+export const withFormat = (command: Command, formats: readonly [string, ...string[]]): Command =>
+  command.addOption(new Option('-f, --format <format>', 'how to print').choices(formats).default(formats[0]));
+
+export const versionOf = (options: VersionOptions): syntax.RegoVersion => (options.v0Compatible === true ? 'v0' : 'v1');
+
+export function parseNumber(text: string): number {
+  const number = Number(text);
+  if (text.trim() === '' || !Number.isFinite(number)) throw new InvalidArgumentError('not a number');
+  return number;
+}
+
+export const print = (text: string): boolean => process.stdout.write(text);
+
+export interface ReportOptions {
+  readonly exitCode: number;
+  readonly asJson: boolean;
+  /** Where JSON goes; text always goes to standard error. */
+  readonly jsonTo?: 'stdout' | 'stderr';
+  readonly sources?: ReadonlyMap<string, string>;
+  readonly maxErrors?: number;
+}
+
+/** Runs a command; what it throws is printed as OPA prints it and ends with the exit code given. */
+export function reporting(options: ReportOptions, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof CommandFailure) throw error;
+    const cause = error instanceof LoadError ? error.cause : error;
+    const sources = error instanceof LoadError ? error.sources : options.sources;
+    const report = {
+      sourceOf: (file: string) => sources?.get(file),
+      duringLoading: error instanceof LoadError,
+      ...(options.maxErrors === undefined ? {} : { maxErrors: options.maxErrors }),
+    };
+    if (!options.asJson) throw new CommandFailure(errorText(cause, report), options.exitCode);
+    process[options.jsonTo ?? 'stderr'].write(errorJsonText(cause, report));
+    throw new CommandFailure('', options.exitCode);
+  }
+}

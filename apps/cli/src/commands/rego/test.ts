@@ -1,0 +1,78 @@
+/** `bailiwick rego test`: the tests of policies. */
+
+import { coverageJson, prettyTestReport, runTests, testReportJson, thresholdMessage } from '@bailiwick/rego/tools';
+import { Command } from 'commander';
+import { CommandFailure } from '../../failure.js';
+import { loadFiles } from './load-files.js';
+import {
+  parseNumber,
+  print,
+  reporting,
+  type VersionOptions,
+  versionOf,
+  withFormat,
+  withVersion,
+} from './rego-options.js';
+
+interface Options extends VersionOptions {
+  readonly format: string;
+  readonly verbose?: boolean;
+  readonly coverage?: boolean;
+  readonly threshold?: number;
+  readonly run?: string;
+  readonly exitZeroOnSkipped?: boolean;
+  readonly failOnEmpty?: boolean;
+  readonly timeout: number;
+}
+
+function filterOf(run: string | undefined): RegExp | undefined {
+  if (run === undefined) return undefined;
+  try {
+    return new RegExp(run, 'u');
+  } catch (error) {
+    throw new CommandFailure(`--run: ${error instanceof Error ? error.message : String(error)}`, 1);
+  }
+}
+
+function runTestsOf(paths: readonly string[], options: Options): void {
+  const { threshold, verbose = false } = options;
+  const filter = filterOf(options.run);
+  const wantsCoverage = options.coverage === true || (threshold !== undefined && threshold > 0);
+  const { modules, data } = loadFiles(paths, { version: versionOf(options) });
+  const { results, coverage } = runTests({
+    modules,
+    data,
+    coverage: wantsCoverage,
+    timeoutMs: options.timeout * 1000,
+    now: () => performance.now(),
+    ...(filter === undefined ? {} : { filter }),
+  });
+  const failed = results.filter(({ outcome }) => outcome === 'fail' || outcome === 'error');
+  if (coverage === undefined) {
+    print(options.format === 'json' ? testReportJson(results) : prettyTestReport(results, verbose));
+  } else if (failed.length > 0) print(prettyTestReport(failed, verbose));
+  else {
+    const missed = thresholdMessage(coverage, threshold ?? 0, verbose);
+    if (missed !== undefined) throw new CommandFailure(missed, 2);
+    print(coverageJson(coverage));
+  }
+  const isSkipped = results.some(({ outcome }) => outcome === 'skip') && options.exitZeroOnSkipped !== true;
+  const isEmpty = results.length === 0 && options.failOnEmpty === true;
+  if (failed.length > 0 || (coverage === undefined && isSkipped) || isEmpty) throw new CommandFailure('', 2);
+}
+
+export function testCommand(): Command {
+  return withFormat(withVersion(new Command('test')), ['pretty', 'json'])
+    .argument('<paths...>')
+    .option('-v, --verbose', 'also what passed, and where failures came from')
+    .option('-c, --coverage', 'print what was evaluated, as JSON')
+    .option('--threshold <percent>', 'exit with 2 when less is covered', parseNumber)
+    .option('-r, --run <regex>', 'only tests whose full name matches')
+    .option('-z, --exit-zero-on-skipped', 'skipped tests are no failure')
+    .option('--fail-on-empty', 'no test at all is a failure')
+    .option('--timeout <seconds>', 'for each test', parseNumber, 5)
+    .description('run rules named test_…; exit 2 when one fails')
+    .action((paths: readonly string[], options: Options) => {
+      reporting({ exitCode: 1, asJson: false }, () => runTestsOf(paths, options));
+    });
+}

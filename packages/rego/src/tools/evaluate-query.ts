@@ -1,0 +1,193 @@
+/** `eval`: the answers of a query with the value of every expression, and OPA's ways to show them. */
+
+import { builtins } from '../builtins/index.js';
+import { walkExpression } from '../compile/walk.js';
+import { isRegoErrors, type RegoError, RegoErrors } from '../errors.js';
+import { type Expression, INFIX_OPERATORS, isWildcard, type Module, operatorName, type Term } from '../syntax/ast.js';
+import { parseQuery } from '../syntax/parser.js';
+import { stringifyJson, type Value } from '../values/index.js';
+import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
+import { drawTable } from './table.js';
+import { type Row, type RunOptions, Workbench, type WorkbenchOptions } from './workbench.js';
+
+export interface ExpressionValue {
+  readonly value: Value;
+  readonly text: string;
+  readonly location: { readonly row: number; readonly col: number };
+}
+
+export interface QueryResult {
+  readonly expressions: readonly ExpressionValue[];
+  /** Sorted by name. */
+  readonly bindings: ReadonlyMap<string, Value>;
+}
+
+const CAPTURE = '?';
+
+/** Functions of the policies have values; built-ins have them when they say so. */
+function hasValue(name: string | undefined): boolean {
+  if (name === undefined) return true;
+  const builtin = builtins.get(INFIX_OPERATORS.get(name) ?? name);
+  return builtin === undefined ? name !== 'print' : builtin.result !== undefined;
+}
+
+/** What an expression's value is taken from; undefined when it can only hold. */
+function capturedTerm(expression: Expression): Term | undefined {
+  if (expression.negated) return undefined;
+  if (expression.kind === 'term') return expression.term;
+  if (expression.kind !== 'call') return undefined;
+  const { infix, operator, args, location } = expression;
+  if (infix === '=' || infix === ':=' || !hasValue(operatorName(operator))) return undefined;
+  return { kind: 'call', operator, args, location, ...(infix === undefined ? {} : { infix }) };
+}
+
+function isLoop(body: readonly Expression[]): boolean {
+  let found = false;
+  for (const expression of body) {
+    walkExpression(expression, {
+      expression: (inner) => {
+        if (inner.kind === 'call' && operatorName(inner.operator) === 'walk') found = true;
+        return !found;
+      },
+      term: (term) => {
+        if (term.kind.endsWith('comprehension')) return false;
+        if (term.kind === 'call' && operatorName(term.operator) === 'walk') found = true;
+        if (term.kind === 'ref' && term.terms.slice(1).some((part) => part.kind === 'var')) found = true;
+        return !found;
+      },
+    });
+  }
+  return found;
+}
+
+/** Each expression that has a value equals a variable; of several, each must hold too. */
+function captureValues(body: readonly Expression[]): readonly Expression[] {
+  const mustHold = body.length > 1 || isLoop(body);
+  const captured: Expression[] = [];
+  const checks: Expression[] = [];
+  for (const [index, expression] of body.entries()) {
+    const term = capturedTerm(expression);
+    if (term === undefined) {
+      captured.push(expression);
+      continue;
+    }
+    const { location } = expression;
+    const name: Term = { kind: 'var', name: CAPTURE + index, location };
+    const operator: Term = { kind: 'ref', terms: [{ kind: 'var', name: 'eq', location }], location };
+    captured.push({
+      kind: 'call',
+      operator,
+      args: [name, term],
+      infix: '=',
+      negated: false,
+      with: expression.with,
+      location,
+    });
+    if (mustHold) checks.push({ kind: 'term', term: name, negated: false, with: [], generated: true, location });
+  }
+  return [...captured, ...checks];
+}
+
+export interface EvaluateQueryOptions extends RunOptions, Omit<WorkbenchOptions, 'modules' | 'observed'> {
+  readonly modules?: readonly Module[];
+  readonly version?: 'v0' | 'v1';
+}
+
+/** Evaluates a query as `opa eval` does. Errors: `RegoErrors`, `RegoEvaluationError`. */
+export function evaluateQuery(query: string, options: EvaluateQueryOptions = {}): readonly QueryResult[] {
+  const bench = new Workbench({ ...options, modules: options.modules ?? [] });
+  return runQuery(bench, query, options);
+}
+
+/** Evaluates a query on a workbench. Errors: `RegoErrors`, `RegoEvaluationError`. */
+export function runQuery(
+  bench: Workbench,
+  query: string,
+  options: Pick<EvaluateQueryOptions, 'version'> & RunOptions,
+): readonly QueryResult[] {
+  const body = parseQuery(query, { version: options.version ?? 'v1' });
+  return answersOf(bench, body, options).map((row) => {
+    const expressions = body.flatMap((expression, index) => {
+      if (isDeclaration(expression)) return [];
+      const { offset, end, row: line, col } = expression.location;
+      const value = row.get(CAPTURE + index) ?? true;
+      return [{ value, text: query.slice(offset, end), location: { row: line, col } }];
+    });
+    const names = [...row.keys()].filter((name) => !name.startsWith(CAPTURE) && !isWildcard(name)).sort();
+    return { expressions, bindings: new Map(names.map((name) => [name, row.get(name) as Value])) };
+  });
+}
+
+/** `some x` only declares. */
+const isDeclaration = (expression: Expression): boolean =>
+  expression.kind === 'some' && expression.symbols.every(({ kind }) => kind === 'var');
+
+/** Our own variables are `_` in messages, as in OPA's. */
+function answersOf(bench: Workbench, body: readonly Expression[], options: RunOptions): readonly Row[] {
+  try {
+    return bench.query(captureValues(body), options);
+  } catch (error) {
+    if (!isRegoErrors(error)) throw error;
+    const isOwn = ({ message }: RegoError): boolean => message.includes(` ${CAPTURE}`);
+    const own = error.errors.filter(isOwn).map((each) => ({ ...each, message: each.message.replace(/\?\d+/, '_') }));
+    throw new RegoErrors([...error.errors.filter((each) => !isOwn(each)), ...own]);
+  }
+}
+
+const bindingsJson = (bindings: ReadonlyMap<string, Value>): OrderedJson =>
+  Object.fromEntries([...bindings].map(([name, value]) => [name, new RegoJson(value)]));
+
+function resultJson({ expressions, bindings }: QueryResult): OrderedJson {
+  return {
+    expressions: expressions.map(({ value, text, location }) => ({
+      value: new RegoJson(value),
+      text,
+      location: { row: location.row, col: location.col },
+    })),
+    bindings: bindings.size === 0 ? undefined : bindingsJson(bindings),
+  };
+}
+
+const shorten = (text: string, limit: number): string =>
+  limit > 0 && text.length > limit ? `${text.slice(0, limit)}...` : text;
+
+function pretty(results: readonly QueryResult[], limit: number): string {
+  const [first] = results;
+  if (first === undefined) return 'undefined\n';
+  const [only] = first.expressions;
+  if (only !== undefined && results.length === 1 && first.bindings.size === 0) {
+    const allTrue = first.expressions.every(({ value }) => typeof value === 'boolean');
+    if (first.expressions.length === 1 || allTrue) return orderedJson(new RegoJson(only.value));
+  }
+  // Beside bindings, an expression that merely holds says nothing.
+  const isShown = ({ value }: ExpressionValue): boolean => typeof value !== 'boolean' || first.bindings.size === 0;
+  const columns = first.expressions.flatMap((expression, index) => (isShown(expression) ? [index] : []));
+  const header = [...columns.map((index) => first.expressions[index]?.text ?? ''), ...first.bindings.keys()];
+  const rows = results.map(({ expressions, bindings }) => [
+    ...columns.map((index) => expressions[index]?.value ?? null),
+    ...bindings.values(),
+  ]);
+  return drawTable(
+    rows.map((row) => row.map((value) => shorten(stringifyJson(value), limit))),
+    { header },
+  );
+}
+
+const raw = ({ expressions }: QueryResult): string =>
+  `${expressions.map(({ value }) => (typeof value === 'string' ? value : stringifyJson(value))).join(' ')}\n`;
+
+/** By name; each gives the whole output. */
+export const EVALUATION_FORMATS = {
+  json: (results: readonly QueryResult[]): string =>
+    orderedJson({ result: results.length === 0 ? undefined : results.map(resultJson) }),
+  values: (results: readonly QueryResult[]): string =>
+    results.map(({ expressions }) => orderedJson(expressions.map(({ value }) => new RegoJson(value)))).join(''),
+  bindings: (results: readonly QueryResult[]): string =>
+    results.map(({ bindings }) => orderedJson(bindingsJson(bindings))).join(''),
+  pretty: (results: readonly QueryResult[]): string => pretty(results, 80),
+  raw: (results: readonly QueryResult[]): string => results.map(raw).join(''),
+  discard: (results: readonly QueryResult[]): string =>
+    orderedJson({ result: results.length === 0 ? undefined : 'discarded' }),
+} as const;
+
+export type EvaluationFormat = keyof typeof EVALUATION_FORMATS;

@@ -1,0 +1,26 @@
+/** The developer tools on the engine: pure functions from texts and trees to reports. */
+export {
+  type BenchmarkOptions,
+  type BenchmarkResult,
+  benchmark,
+  benchmarkJson,
+  prettyBenchmark,
+} from './benchmark.js';
+export { checkModules } from './check-modules.js';
+export { type CoverageReport, coverageJson, thresholdMessage } from './coverage.js';
+export { type Dependencies, dependenciesJson, findDependencies, prettyDependencies } from './deps.js';
+export { unifiedDiff } from './diff.js';
+export { type DataFile, mergeDocuments, parseDocument } from './documents.js';
+export { type ErrorReportOptions, errorJsonText, errorText } from './error-report.js';
+export {
+  EVALUATION_FORMATS,
+  type EvaluateQueryOptions,
+  type EvaluationFormat,
+  evaluateQuery,
+  type QueryResult,
+} from './evaluate-query.js';
+export { type Explained, explainQuery, explanationJson, prettyExplanation } from './explain-decision.js';
+export { formatText } from './format-text.js';
+export { prettySyntaxTree, syntaxTreeJson } from './syntax-tree.js';
+export { prettyTestReport, testReportJson } from './test-report.js';
+export { runTests, type TestOptions, type TestReport, type TestResult } from './test-runner.js';

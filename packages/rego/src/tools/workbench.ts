@@ -1,0 +1,207 @@
+/**
+ * Where tools run policies: modules compiled once, queries given as trees, and, when observed, a probe
+ * before every expression and after every body. Probes are expressions `true` put into the ordered
+ * bodies; the back end tells of each it passes, which says what was evaluated and what held.
+ */
+
+import { type Builtin, builtins, type ContextOptions } from '../builtins/index.js';
+import { ruleMetadata } from '../compile/annotations.js';
+import { allRules, type WorkRule } from '../compile/model.js';
+import { PlanBuilder } from '../compile/plan-builder.js';
+import { type CompiledModules, compileModules, compilePath, compileQuery } from '../compile/stages.js';
+import { mapExpression } from '../compile/walk.js';
+import { RegoErrors } from '../errors.js';
+import { closureBackEnd } from '../evaluate/back-end.js';
+import { Engine } from '../evaluate/engine.js';
+import { type Limits, Session, Snapshot, World } from '../evaluate/world.js';
+import { WORLDLY_BUILTINS } from '../policy.js';
+import type { Body, Expression, Head, Location, Module } from '../syntax/ast.js';
+import { moduleToValue } from '../syntax/module-to-value.js';
+import type { Value } from '../values/index.js';
+
+/** A place in a policy that is told of when evaluation comes by. */
+export interface Probe {
+  /** The rule's full name. */
+  readonly rule: string;
+  readonly head: Location;
+  /** `expression`: about to be evaluated; `end`: the body before it held; `exit`: the rule did. */
+  readonly kind: 'expression' | 'end' | 'exit';
+  readonly location: Location;
+  /** The expression, unless `end` or `exit`. */
+  readonly expression: Expression | undefined;
+  /** Reached next when the expression holds. */
+  next: Probe | undefined;
+}
+
+export interface WorkbenchOptions {
+  readonly modules: readonly Module[];
+  readonly data?: Value;
+  readonly strict?: boolean;
+  /** Puts probes in; `reached` is called each time one is passed. */
+  readonly observed?: boolean;
+  /** Built-ins that take the place of ours. */
+  readonly replaced?: readonly Builtin[];
+  /** Also allows built-ins that reach the world outside. */
+  readonly worldly?: boolean;
+}
+
+export interface RunOptions {
+  readonly input?: Value | undefined;
+  readonly limits?: Limits;
+  readonly strictBuiltinErrors?: boolean;
+  readonly context?: ContextOptions;
+}
+
+export type Row = ReadonlyMap<string, Value>;
+
+/** A head with the value of an `else`, which its own location leaves out. */
+export function headLocation(head: Head): Location {
+  const { location, value, generatedValue } = head;
+  if (value === undefined || generatedValue || value.location.end <= location.end) return location;
+  return { ...location, end: value.location.end };
+}
+
+/** Puts probes into one rule's body, and the bodies inside of it. */
+class Prober {
+  readonly probes = new Map<Location, Probe>();
+  private rule = '';
+  private readonly head: Location;
+
+  constructor(rule: WorkRule) {
+    this.head = headLocation(rule.source.head);
+  }
+
+  private probe(kind: Probe['kind'], location: Location, expression: Expression | undefined): Probe {
+    return { rule: this.rule, head: this.head, kind, location, expression, next: undefined };
+  }
+
+  /** The probe as an expression: its own location object is how it is recognised. */
+  private place(probe: Probe): Expression {
+    const location = { ...probe.location };
+    this.probes.set(location, probe);
+    const term = { kind: 'scalar', value: true, location } as const;
+    return { kind: 'term', term, negated: false, with: [], generated: true, location };
+  }
+
+  private body(body: Body, end: Probe): Body {
+    const placed: Expression[] = [];
+    let previous: Probe | undefined;
+    for (const expression of body) {
+      const probe = this.probe('expression', expression.location, expression);
+      if (previous !== undefined) previous.next = probe;
+      previous = probe;
+      const inner = mapExpression(expression, { term: () => undefined, body: (nested) => this.nested(nested) });
+      placed.push(this.place(probe), inner);
+    }
+    if (previous !== undefined) previous.next = end;
+    placed.push(this.place(end));
+    return placed;
+  }
+
+  private nested(body: Body): Body {
+    const last = body.at(-1);
+    return last === undefined ? body : this.body(body, this.probe('end', last.location, undefined));
+  }
+
+  into(rule: WorkRule, name: string): void {
+    this.rule = name;
+    rule.body = this.body(rule.body, this.probe('exit', this.head, undefined));
+  }
+}
+
+function ruleName(rule: WorkRule): string {
+  const head = rule.source.head.ref;
+  const parts = head.slice(1).flatMap((term) => {
+    if (term.kind !== 'scalar' || typeof term.value !== 'string') return [];
+    return [/^[A-Za-z_]\w*$/.test(term.value) ? `.${term.value}` : `[${JSON.stringify(term.value)}]`];
+  });
+  const [first] = head;
+  const own = first?.kind === 'var' ? first.name : '';
+  return `${packageName(rule.module.source.package.path)}.${own}${parts.join('')}`;
+}
+
+/** `data.a.b`, with brackets where a part is no name. */
+export function packageName(path: readonly string[]): string {
+  return `data${path.map((part) => (/^[A-Za-z_]\w*$/.test(part) ? `.${part}` : `[${JSON.stringify(part)}]`)).join('')}`;
+}
+
+function parseForBuiltin(filename: string, text: string): Value {
+  try {
+    return moduleToValue(filename, text);
+  } catch (error) {
+    if (!(error instanceof RegoErrors)) throw error;
+    throw new Error(`rego.parse_module: ${error.message}`, { cause: error });
+  }
+}
+
+export class Workbench {
+  readonly compiled: CompiledModules;
+  /** All probes, in the order of the rules. */
+  readonly probes: readonly Probe[];
+  /** Called with each probe passed. */
+  reached: ((probe: Probe) => void) | undefined;
+  private readonly engine: Engine;
+  private readonly code: ReturnType<typeof closureBackEnd>;
+  private readonly data: Value;
+
+  /** Errors: `RegoErrors`. */
+  constructor(options: WorkbenchOptions) {
+    const table = new Map(builtins);
+    for (const builtin of options.replaced ?? []) table.set(builtin.name, builtin);
+    const compiled = compileModules({
+      modules: options.modules,
+      strict: options.strict === true,
+      prints: true,
+      optimize: options.observed !== true,
+      builtins: table,
+      isAllowed: (builtin) => options.worldly === true || !WORLDLY_BUILTINS.includes(builtin.name),
+    });
+    this.data = options.data ?? {};
+    const probes = new Map<Location, Probe>();
+    if (options.observed === true) {
+      for (const rule of allRules(compiled.context)) {
+        const prober = new Prober(rule);
+        prober.into(rule, ruleName(rule));
+        for (const [location, probe] of prober.probes) probes.set(location, probe);
+      }
+      const plan = new PlanBuilder(compiled.context.tree, table, ruleMetadata(compiled.context));
+      this.compiled = { ...compiled, plan };
+    } else this.compiled = compiled;
+    this.probes = [...probes.values()];
+    this.engine = new Engine(this.compiled.plan, table);
+    if (options.observed === true) {
+      this.engine.observer = (_rule, step) => {
+        const probe = step.at === undefined ? undefined : probes.get(step.at);
+        if (probe !== undefined) this.reached?.(probe);
+      };
+    }
+    this.code = closureBackEnd(this.engine);
+  }
+
+  /** Every way to satisfy a query. Errors: `RegoErrors`, `RegoEvaluationError`. */
+  query(body: Body, options: RunOptions = {}): readonly Row[] {
+    const plan = compileQuery(this.compiled, body);
+    const code = this.code.query(plan);
+    const rows: Row[] = [];
+    code.each(this.world(options), (values) => {
+      rows.push(new Map(plan.bindings.map(({ name }, index) => [name, values[index] as Value])));
+    });
+    return rows;
+  }
+
+  /** The value of a document by its path below `data`. Errors: `RegoEvaluationError`. */
+  document(path: readonly string[], options: RunOptions = {}): Value | undefined {
+    const code = this.code.query(compilePath(this.compiled, path));
+    return code.first(this.world(options));
+  }
+
+  private world(options: RunOptions): World {
+    const { plan } = this.compiled;
+    const session = new Session(parseForBuiltin);
+    const snapshot = new Snapshot(this.data, this.engine.plan.basePaths);
+    const world = new World(session, snapshot, plan.sets.length, plan.extents.length, plan.lookups.length);
+    world.input = options.input;
+    session.start(options.limits ?? {}, options.strictBuiltinErrors === true, options.context);
+    return world;
+  }
+}
