@@ -94,4 +94,21 @@ publish({
     'bench/rbac, the allowed input; one after the other on the same machine, which the load generator shares; no token and no decision log on either side.',
   columns: ['server', 'connections', 'requests/s', 'P50 ms', 'P99 ms', 'ratio'],
   rows,
+  plot: {
+    title: 'POST /v1/data: requests a second',
+    unit: 'requests/s',
+    labels: [1, 16, 64].map((count) => `${count} connection${count > 1 ? 's' : ''}`),
+    series: [
+      {
+        name: 'Bailiwick',
+        color: '#1f6f54',
+        values: rows.filter((row) => row[0] === 'Bailiwick').map((row) => Number(row[2])),
+      },
+      {
+        name: 'OPA 1.22',
+        color: '#9aa0a6',
+        values: rows.filter((row) => row[0] !== 'Bailiwick').map((row) => Number(row[2])),
+      },
+    ],
+  },
 });

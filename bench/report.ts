@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { drawBars, type Plot } from './plot.js';
 
 export interface Report {
   readonly name: string;
@@ -11,6 +12,7 @@ export interface Report {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number)[])[];
   readonly notes?: readonly string[];
+  readonly plot?: Plot;
 }
 
 /** Prints the table and writes `bench/results/NAME.md` (in the working directory). */
@@ -23,7 +25,9 @@ export function publish(report: Report): void {
   console.log(`\n${text}`);
   const folder = join(process.cwd(), 'bench', 'results');
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${report.name}.md`), text);
+  const picture = report.plot ? `\n![${report.title}](${report.name}.svg)\n` : '';
+  writeFileSync(join(folder, `${report.name}.md`), text + picture);
+  if (report.plot) writeFileSync(join(folder, `${report.name}.svg`), drawBars(report.plot));
 }
 
 /** The p-th percentile (0 … 1) of samples, nearest rank. */
