@@ -182,6 +182,7 @@ describe('a refused write', () => {
     ['rego that is no text', { rego: 1 }, 400],
     ['data that is no object', { rego: 'package a', data: [] }, 400],
     ['reserved data', { rego: 'package a', data: { platform: {} } }, 400],
+    ['a reserved package', { rego: 'package platform.mine' }, 400],
     ['rego above the limit', { rego: `package a\n# ${'x'.repeat(524_288)}` }, 413],
     ['data above the limit', { rego: 'package a', data: { x: 'x'.repeat(1_048_576) } }, 413],
     ['a body above every limit', { rego: 'x'.repeat(4_000_000) }, 413],

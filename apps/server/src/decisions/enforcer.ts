@@ -178,7 +178,7 @@ export class Enforcer {
   #showPlatformData(touched: ReadonlySet<PolicyName>): void {
     for (const [name, entry] of this.#entries) {
       if (name === 'platform' || touched.has(name) || entry.state.kind === 'broken') continue;
-      const world = withPlatformData(entry.state.world, entry.document.dataText, this.#platformData);
+      const world = withPlatformData(entry.state.world, this.#platformData);
       this.#entries.set(name, { ...entry, state: { kind: 'ready', world } });
     }
   }

@@ -97,7 +97,7 @@ export class ImpactService {
     if (!current || current.state.kind === 'broken') return { platform: draft, project: current?.state };
     return {
       platform: draft,
-      project: { kind: 'ready', world: withPlatformData(current.state.world, current.document.dataText, draftData) },
+      project: { kind: 'ready', world: withPlatformData(current.state.world, draftData) },
     };
   }
 }

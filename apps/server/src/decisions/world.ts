@@ -37,11 +37,13 @@ export interface World {
 export class WorldCompiler {
   readonly #options: WorldOptions;
   readonly #compiled = new Map<string, Policy>();
-  readonly #capacity: number;
+  readonly #maxChars: number;
+  #chars = 0;
 
-  constructor(options: WorldOptions, capacity = 256) {
+  /** `maxChars`: how much Rego text is kept compiled; a policy in force stays with its world beyond that. */
+  constructor(options: WorldOptions, maxChars = 4 * 1024 * 1024) {
     this.#options = options;
-    this.#capacity = capacity;
+    this.#maxChars = maxChars;
   }
 
   /**
@@ -49,11 +51,13 @@ export class WorldCompiler {
    * `platformData` is undefined when the world is the platform's own.
    */
   build(name: PolicyName, document: PolicyDocument, platformData: Value | undefined): World {
-    const policy = this.#compile(name, document.rego).withData(rootDocument(name, document.dataText, platformData));
+    const compiled = this.#compile(name, document.rego);
+    if (name !== 'platform' && compiled.modules[0]?.package.path[0] === 'platform')
+      throw new ReservedNameError('package');
+    const policy = compiled.withData(rootDocument(name, document.dataText, platformData));
     return worldOf(name, document.revision, policy);
   }
 
-  /** Like `build`, for content not yet stored: its modules are not kept. */
   #compile(name: PolicyName, rego: string): Policy {
     const key = `${name}\n${rego}`;
     const known = this.#compiled.get(key);
@@ -69,17 +73,20 @@ export class WorldCompiler {
       limits: { maxSteps: this.#options.maxSteps, deadlineMs: this.#options.timeoutMs },
     });
     this.#compiled.set(key, policy);
-    if (this.#compiled.size > this.#capacity) {
-      const oldest = this.#compiled.keys().next().value;
-      if (oldest !== undefined) this.#compiled.delete(oldest);
+    this.#chars += key.length;
+    for (const oldest of this.#compiled.keys()) {
+      if (this.#chars <= this.#maxChars || oldest === key) break;
+      this.#compiled.delete(oldest);
+      this.#chars -= oldest.length;
     }
     return policy;
   }
 }
 
-/** A world of the same modules that shows other platform data. */
-export function withPlatformData(world: World, dataText: string, platformData: Value): World {
-  return worldOf(world.name, world.revision, world.policy.withData(rootDocument(world.name, dataText, platformData)));
+/** A project's world that shows other platform data; nothing is compiled or parsed again. */
+export function withPlatformData(world: World, platformData: Value): World {
+  const data = world.policy.data as Readonly<Record<string, Value>>;
+  return worldOf(world.name, world.revision, world.policy.withData({ ...data, platform: platformData }));
 }
 
 function worldOf(name: PolicyName, revision: number, policy: Policy): World {
@@ -99,7 +106,7 @@ function worldOf(name: PolicyName, revision: number, policy: Policy): World {
 function rootDocument(name: PolicyName, dataText: string, platformData: Value | undefined): Value {
   const data = parseJson(dataText) as Record<string, Value>;
   if (name === 'platform' || platformData === undefined) return data;
-  if (Object.hasOwn(data, 'platform')) throw new ReservedDataError();
+  if (Object.hasOwn(data, 'platform')) throw new ReservedNameError('top-level key');
   return { ...data, platform: platformData };
 }
 
@@ -113,11 +120,11 @@ function capabilitiesOf(allowed: readonly string[]): { capabilities?: { allowedB
 const pathText = (path: readonly string[]): string =>
   path.reduce((text, step) => `${text}[${JSON.stringify(step)}]`, 'data');
 
-/** A project's data must not pretend to be the platform's. */
-export class ReservedDataError extends Error {
-  constructor() {
+/** A project must not pretend to be the platform, neither by its data nor by its package. */
+export class ReservedNameError extends Error {
+  constructor(what: 'package' | 'top-level key') {
     super(
-      'The top-level key `platform` is reserved: `data.platform` shows the platform’s data to every project. Rename the key.',
+      `The ${what} \`platform\` is reserved: \`data.platform\` shows the platform’s data to every project. Rename the ${what}.`,
     );
   }
 }

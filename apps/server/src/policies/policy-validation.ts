@@ -1,7 +1,7 @@
 /** What a policy must fulfil before it is stored: limits, a clean compile, its own tests. */
 import { BailiwickError, type RegoFault, type TestOutcome } from '@bailiwick/contract';
 import { isRegoErrors, isRegoEvaluationError, type RegoError, type Value } from '@bailiwick/rego';
-import { ReservedDataError, type World, type WorldCompiler } from '../decisions/world.js';
+import { ReservedNameError, type World, type WorldCompiler } from '../decisions/world.js';
 import type { PolicyName } from '../ports/policy-archive.port.js';
 
 export interface Limits {
@@ -39,8 +39,8 @@ export function tryPolicy(
     return { kind: 'compiled', world, tests: runTests(world) };
   } catch (error) {
     if (isRegoErrors(error)) return { kind: 'refused', errors: error.errors.map(regoFault) };
-    if (error instanceof ReservedDataError)
-      throw new BailiwickError('invalid', { reason: 'policy.reserved_data', message: error.message });
+    if (error instanceof ReservedNameError)
+      throw new BailiwickError('invalid', { reason: 'policy.reserved_name', message: error.message });
     throw error;
   }
 }
