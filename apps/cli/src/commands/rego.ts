@@ -6,6 +6,7 @@ import { depsCommand } from './rego/deps.js';
 import { evalCommand } from './rego/eval.js';
 import { explainCommand } from './rego/explain.js';
 import { fmtCommand } from './rego/fmt.js';
+import { lintCommand } from './rego/lint.js';
 import { parseCommand } from './rego/parse.js';
 import { testCommand } from './rego/test.js';
 
@@ -20,6 +21,7 @@ export function regoCommand(): Command {
     benchCommand(),
     depsCommand(),
     explainCommand(),
+    lintCommand(),
   ]) {
     rego.addCommand(command);
   }

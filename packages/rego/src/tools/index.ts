@@ -21,6 +21,14 @@ export {
 } from './evaluate-query.js';
 export { type Explained, explainQuery, explanationJson, prettyExplanation } from './explain-decision.js';
 export { formatText } from './format-text.js';
+export {
+  LINT_RULES,
+  type LintOptions,
+  lintModules,
+  lintReportJson,
+  prettyLintReport,
+  type Violation,
+} from './linter.js';
 export { prettySyntaxTree, syntaxTreeJson } from './syntax-tree.js';
 export { prettyTestReport, testReportJson } from './test-report.js';
 export { runTests, type TestOptions, type TestReport, type TestResult } from './test-runner.js';

@@ -46,9 +46,25 @@ function base64(text: string): string {
   return btoa(binary);
 }
 
+/** OPA names no head `p[x] if …`, whose value was not written. */
+function withoutNames(module: Module): Value {
+  const tree = syntaxToValue(module);
+  const rules = get(tree, 'rules');
+  if (!isObject(tree) || !isArray(rules)) return tree;
+  const named = rules.map((rule, index) => {
+    const head = module.rules[index]?.head;
+    const isUnnamed = head?.generatedValue === true && head.ref.length === 2 && head.args === undefined;
+    const fields = get(rule, 'head');
+    if (!isUnnamed || fields === undefined || !isObject(fields) || !isObject(rule)) return rule;
+    const kept = [...entriesOf(fields)].filter(([key]) => key !== 'name') as [string, Value][];
+    return Object.fromEntries([...entriesOf(rule), ['head', Object.fromEntries(kept)]] as [string, Value][]);
+  });
+  return Object.fromEntries([...entriesOf(tree), ['rules', named]] as [string, Value][]);
+}
+
 /** The tree as `opa parse --format json` writes it. */
 export function syntaxTreeJson(module: Module): string {
-  const tree = ordered(syntaxToValue(module)) as { readonly [key: string]: OrderedJson };
+  const tree = ordered(withoutNames(module)) as { readonly [key: string]: OrderedJson };
   const comments = module.comments.map(({ text, location: { file, row, col } }) => ({
     Text: base64(text),
     Location: { file, row, col },
