@@ -1,4 +1,5 @@
 /** The real servers that tests use, and how to find out whether this machine has them. */
+import { chromiumInstallHint, isChromiumInstalled } from './chromium.js';
 import { etcdInstallHint, isEtcdInstalled } from './etcd.js';
 import { isMongoInstalled, mongoInstallHint } from './mongo.js';
 import { isOpaInstalled, opaInstallHint } from './opa.js';
@@ -7,6 +8,7 @@ export const serverKinds = {
   etcd: { title: 'etcd v3', isInstalled: isEtcdInstalled, installHint: etcdInstallHint },
   opa: { title: 'Open Policy Agent', isInstalled: isOpaInstalled, installHint: opaInstallHint },
   mongo: { title: 'MongoDB (stand-in)', isInstalled: isMongoInstalled, installHint: mongoInstallHint },
+  chromium: { title: 'Chromium', isInstalled: isChromiumInstalled, installHint: chromiumInstallHint },
 } as const;
 
 export type ServerKind = keyof typeof serverKinds;

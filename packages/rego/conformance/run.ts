@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { type ConformanceCase, runCase } from '../src/conformance.js';
-import { type BackendName, parseJson, type Value } from '../src/index.js';
+import { type BackendName, parseJson, type syntax, type Value } from '../src/index.js';
 
 export interface ConformanceReport {
   readonly passed: number;
@@ -55,17 +55,32 @@ function caseFiles(directory: string): readonly string[] {
     .sort();
 }
 
-/** Runs every case under `directory` (or its `v0`/`v1` folders) with one back end. */
-export function runRegoConformance(directory: string, options: { readonly backend: BackendName }): ConformanceReport {
-  const failures: ConformanceReport['failures'][number][] = [];
-  let passed = 0;
+export interface LocatedCase {
+  readonly file: string;
+  /** Its place in the file. */
+  readonly index: number;
+  readonly version: syntax.RegoVersion;
+  readonly testCase: ConformanceCase;
+}
+
+/** Every case under `directory` (or its `v0`/`v1` folders). */
+export function* locatedCases(directory: string): Generator<LocatedCase> {
   for (const file of caseFiles(directory)) {
     const version = /(^|[\\/])v0[\\/]/.test(join(directory, file)) ? 'v0' : 'v1';
     for (const [index, testCase] of readCases(join(directory, file)).entries()) {
-      const reason = runCase(testCase, version, options.backend);
-      if (reason === undefined) passed += 1;
-      else failures.push({ file, index, note: testCase.note, reason });
+      yield { file, index, version, testCase };
     }
+  }
+}
+
+/** Runs every case under `directory` with one back end. */
+export function runRegoConformance(directory: string, options: { readonly backend: BackendName }): ConformanceReport {
+  const failures: ConformanceReport['failures'][number][] = [];
+  let passed = 0;
+  for (const { file, index, version, testCase } of locatedCases(directory)) {
+    const reason = runCase(testCase, version, options.backend);
+    if (reason === undefined) passed += 1;
+    else failures.push({ file, index, note: testCase.note, reason });
   }
   return { passed, failed: failures.length, failures };
 }
