@@ -1,7 +1,7 @@
 /** Stages on modules as written: duplicate imports, shadowed roots, deprecated built-ins. */
-import type { Expression, Import, Term } from '../syntax/ast.js';
+import type { Expression, Import } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
-import { allRules, type CompileContext, report, type WorkModule } from './model.js';
+import { allRules, type CompileContext, reportLater, type WorkModule } from './model.js';
 import { walkBody, walkTerm } from './walk.js';
 
 function importName(statement: Import): string {
@@ -24,7 +24,7 @@ export function checkImports(context: CompileContext): void {
         continue;
       }
       const shown = `import ${before.path.join('.')}${before.alias === undefined ? '' : ` as ${before.alias}`}`;
-      report(context, 'rego_compile_error', statement.location, `import must not shadow ${shown}`);
+      reportLater(context, 'rego_compile_error', statement.location, `import must not shadow ${shown}`);
     }
   }
 }
@@ -41,7 +41,7 @@ export function checkRootOverrides(context: CompileContext): void {
     if (!isStrict(context, rule.module)) continue;
     const [head] = rule.source.head.ref;
     if (head?.kind === 'var' && (head.name === 'input' || head.name === 'data')) {
-      report(
+      reportLater(
         context,
         'rego_compile_error',
         rule.location,
@@ -53,7 +53,7 @@ export function checkRootOverrides(context: CompileContext): void {
         const name = shadowsRoot(expression);
         if (name === undefined) return;
         const message = `variables must not shadow ${name} (use a different variable name)`;
-        report(context, 'rego_compile_error', expression.location, message);
+        reportLater(context, 'rego_compile_error', expression.location, message);
       },
     };
     walkBody(rule.body, visitor);
@@ -70,16 +70,9 @@ export function checkDeprecated(context: CompileContext): void {
         const name = operatorName(expression.operator) ?? '';
         if (context.builtins.get(name)?.deprecated !== true) return undefined;
         const message = `deprecated built-in function calls in expression: ${name}`;
-        report(context, 'rego_type_error', expression.location, message);
+        reportLater(context, 'rego_type_error', expression.location, message);
         return undefined;
       },
     });
   }
 }
-
-/** Calls of `print` are dropped unless printing is on. */
-export function isPrint(expression: Expression): boolean {
-  return expression.kind === 'call' && operatorName(expression.operator) === 'print';
-}
-
-export type { Term };

@@ -6,6 +6,7 @@ import type { Builtin } from '../builtins/builtin.js';
 import type { RegoError, RegoErrorCode } from '../errors.js';
 import type { Body, Expression, Location, Module, Rule, Term } from '../syntax/ast.js';
 import type { RuleTree } from './rule-tree.js';
+import type { TypeChecker } from './type-check.js';
 
 export interface WorkModule {
   readonly source: Module;
@@ -38,8 +39,12 @@ export interface CompileContext {
   readonly isAllowed: (builtin: Builtin) => boolean;
   readonly errors: RegoError[];
   readonly warnings: RegoError[];
+  /** Problems after which the stages go on, so that more are found; they are errors in the end. */
+  readonly recoverable: RegoError[];
   readonly names: NameSource;
   tree: RuleTree;
+  /** Set by the type checker, for queries. */
+  types: TypeChecker | undefined;
 }
 
 /** Makes variable names no source can contain: `x~1` stands for a declared `x`, `~2` for a temporary. */
@@ -71,6 +76,16 @@ export function report(
 ): void {
   const { file, row, col } = location;
   context.errors.push({ code, message, location: { file, row, col } });
+}
+
+/** Reports what does not end the compilation. */
+export function reportLater(
+  context: { readonly recoverable: RegoError[] },
+  code: RegoErrorCode,
+  location: Location,
+  message: string,
+): void {
+  report({ errors: context.recoverable }, code, location, message);
 }
 
 export function variable(name: string, location: Location): Term {

@@ -67,6 +67,19 @@ export function dependencyGraph(context: CompileContext): Map<WorkRule, Set<Work
   return graph;
 }
 
+/** Who depends on whom, the other way round. */
+export function dependents(graph: Map<WorkRule, Set<WorkRule>>): Map<WorkRule, Set<WorkRule>> {
+  const result = new Map<WorkRule, Set<WorkRule>>();
+  for (const [rule, reached] of graph) {
+    for (const other of reached) {
+      const known = result.get(other);
+      if (known === undefined) result.set(other, new Set([rule]));
+      else known.add(rule);
+    }
+  }
+  return result;
+}
+
 function pathBack(graph: Map<WorkRule, Set<WorkRule>>, start: WorkRule): readonly WorkRule[] | undefined {
   const from = new Map<WorkRule, WorkRule>();
   const queue: WorkRule[] = [start];

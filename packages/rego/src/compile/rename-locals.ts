@@ -5,7 +5,16 @@
  * Over 500 lines: one walk over expressions and terms with the scopes they share.
  */
 import type { Body, CallExpression, Expression, Location, Term, VarTerm, With } from '../syntax/ast.js';
-import { type CompileContext, equality, isGenerated, report, variable, type WorkRule, writtenName } from './model.js';
+import {
+  type CompileContext,
+  equality,
+  isGenerated,
+  report,
+  reportLater,
+  variable,
+  type WorkRule,
+  writtenName,
+} from './model.js';
 import { outputsOfEquality } from './safety.js';
 import { BINDABLE_VARS, mapBody, mapTerm, termVars, varsOf } from './walk.js';
 
@@ -36,11 +45,11 @@ function rootName(term: Term): string | undefined {
 }
 
 export class LocalRenamer {
-  private readonly context: Pick<CompileContext, 'errors' | 'names' | 'strict' | 'warnings'>;
+  private readonly context: Pick<CompileContext, 'errors' | 'recoverable' | 'names' | 'strict' | 'warnings'>;
   private readonly scopes: Scope[];
 
   constructor(
-    context: Pick<CompileContext, 'errors' | 'names' | 'strict' | 'warnings'>,
+    context: Pick<CompileContext, 'errors' | 'recoverable' | 'names' | 'strict' | 'warnings'>,
     scopes: Scope[] = [newScope()],
   ) {
     this.context = context;
@@ -241,7 +250,7 @@ export class LocalRenamer {
       if (occurrence !== 'assigned' || isGenerated(name) || used.has(name)) continue;
       if ((scope.counts.get(name) ?? 0) > 1) continue;
       const at = body.find((expression) => expression.kind === 'call' && varsOf(expression).has(name)) ?? body[0];
-      if (at !== undefined) this.error(at.location, `assigned var ${name} unused`);
+      if (at !== undefined) reportLater(this.context, 'rego_compile_error', at.location, `assigned var ${name} unused`);
     }
   }
 
@@ -253,7 +262,7 @@ export class LocalRenamer {
       present ??= varsOf(renamed);
       if (present.has(scope.names.get(name) ?? name)) continue;
       const at = body.find((expression) => expression.kind === 'some' && varsOf(expression).has(name)) ?? body[0];
-      if (at !== undefined) this.error(at.location, `declared var ${name} unused`);
+      if (at !== undefined) reportLater(this.context, 'rego_compile_error', at.location, `declared var ${name} unused`);
     }
   }
 
@@ -510,7 +519,7 @@ export function renameLocals(context: CompileContext): void {
       for (const name of unused) {
         if (isGenerated(name)) continue;
         const message = `unused argument ${name}. (hint: use _ (wildcard variable) instead)`;
-        report(context, 'rego_compile_error', rule.source.head.location, message);
+        reportLater(context, 'rego_compile_error', rule.source.head.location, message);
       }
     }
   }

@@ -242,7 +242,7 @@ function checkUnusedImports(context: CompileContext, module: WorkModule, globals
     const global = globals.get(name);
     if (global === undefined || global.used || statement.path[0] === 'future' || statement.path[0] === 'rego') continue;
     const shown = `${statement.path.join('.')}${statement.alias === undefined ? '' : ` as ${statement.alias}`}`;
-    const sink = context.strict ? context : { errors: context.warnings };
+    const sink = { errors: context.strict ? context.recoverable : context.warnings };
     report(sink, 'rego_compile_error', statement.location, `import ${shown} unused`);
   }
 }

@@ -4,7 +4,6 @@
  * evaluation. Follows OPA's reorderBodyForSafety.
  */
 import type { Body, Expression, Term } from '../syntax/ast.js';
-import { operatorName } from '../syntax/ast.js';
 import { type CompileContext, isEquality, isGenerated, report, type WorkRule, writtenName } from './model.js';
 import {
   BINDABLE_VARS,
@@ -464,20 +463,28 @@ function headVars(rule: WorkRule): Names {
   return into;
 }
 
-/** Checks and orders a rule: its head's variables must come from its arguments or its body. */
-export function orderRule(context: CompileContext, checker: SafetyChecker, rule: WorkRule): void {
-  const args = new Set<string>();
-  for (const arg of rule.args ?? []) termVars(arg, {}, args);
+function argumentVars(rule: WorkRule): Names {
+  const into = new Set<string>();
+  for (const arg of rule.args ?? []) termVars(arg, {}, into);
+  return into;
+}
+
+/** A head's variables must come from its arguments or its body. */
+export function checkHead(context: CompileContext, rule: WorkRule): void {
+  const vars = headVars(rule);
+  if (vars.size === 0) return;
+  const args = argumentVars(rule);
   const known = varsOf(rule.body, SAFETY_VARS);
-  for (const name of headVars(rule)) {
+  for (const name of vars) {
     if (args.has(name) || known.has(name) || isGenerated(name)) continue;
     report(context, 'rego_unsafe_var_error', rule.source.head.location, `var ${writtenName(name)} is unsafe`);
   }
-  const unsafe: Unsafe = new Map();
-  const globals = new Set([...args, 'data', 'input']);
-  rule.body = checker.order(rule.body, globals, unsafe);
-  // What the head alone leaves open was reported above.
-  if (unsafe.size > 0) reportUnsafe(context, unsafe, '');
 }
 
-export { operatorName };
+/** Checks and orders a rule's body. */
+export function orderRule(context: CompileContext, checker: SafetyChecker, rule: WorkRule): void {
+  const unsafe: Unsafe = new Map();
+  const globals = new Set([...argumentVars(rule), 'data', 'input']);
+  rule.body = checker.order(rule.body, globals, unsafe);
+  if (unsafe.size > 0) reportUnsafe(context, unsafe, '');
+}

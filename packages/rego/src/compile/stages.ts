@@ -1,6 +1,7 @@
 /**
  * The compiler as an ordered table of stages. Each works on the whole set of modules; when one
- * reports errors the next does not run, so that what it reports is never a consequence.
+ * reports errors the next does not run, so that what it reports is never a consequence. Problems
+ * later stages do not stumble over (unused variables, types) are collected and raised at the end.
  */
 import type { Builtin } from '../builtins/builtin.js';
 import { type RegoError, RegoErrors } from '../errors.js';
@@ -30,8 +31,8 @@ import { checkRecursion } from './recursion.js';
 import { LocalRenamer, renameLocals } from './rename-locals.js';
 import { resolveNames, resolveQuery } from './resolve-names.js';
 import { buildRuleTree, checkConflicts, RuleTree } from './rule-tree.js';
-import { orderRule, reportUnsafe, SafetyChecker } from './safety.js';
-import { checkTypes } from './type-check.js';
+import { checkHead, orderRule, reportUnsafe, SafetyChecker } from './safety.js';
+import { checkBodyTypes, checkTypes } from './type-check.js';
 import { varsOf } from './walk.js';
 
 export interface Stage {
@@ -49,16 +50,20 @@ function orderRules(context: CompileContext): void {
   for (const rule of allRules(context)) orderRule(context, checker, rule);
 }
 
+function checkHeads(context: CompileContext): void {
+  for (const rule of allRules(context)) checkHead(context, rule);
+}
+
 /** Whether some module contains the word at all: stages that look for one construct may be skipped. */
 function mentions(context: CompileContext, word: string): boolean {
   return context.modules.some((module) => module.source.source.includes(word));
 }
 
-/** In order. */
+/** In order, which is OPA's. */
 export const STAGES: readonly Stage[] = [
-  { name: 'check-imports', run: checkImports },
-  { name: 'check-root-overrides', run: checkRootOverrides },
   { name: 'resolve-names', run: resolveNames },
+  { name: 'check-root-overrides', run: checkRootOverrides },
+  { name: 'check-imports', run: checkImports },
   { name: 'build-rule-tree', run: buildRuleTree },
   { name: 'rename-locals', run: renameLocals },
   { name: 'rewrite-prints', run: (context) => mentions(context, 'print') && rewritePrints(context, context.prints) },
@@ -66,9 +71,15 @@ export const STAGES: readonly Stage[] = [
   { name: 'check-withs', run: (context) => mentions(context, 'with') && checkWiths(context) },
   { name: 'check-conflicts', run: checkConflicts },
   { name: 'check-calls', run: checkCalls },
+  { name: 'check-head-safety', run: checkHeads },
   { name: 'check-safety', run: orderRules },
   { name: 'check-recursion', run: checkRecursion },
-  { name: 'check-types', run: checkTypes },
+  {
+    name: 'check-types',
+    run: (context) => {
+      context.types = checkTypes({ ...context, errors: context.recoverable });
+    },
+  },
   { name: 'check-deprecated', run: checkDeprecated },
 ];
 
@@ -109,9 +120,10 @@ export interface CompiledModules {
   readonly isOptimized: boolean;
 }
 
-function raise(context: CompileContext): void {
-  if (context.errors.length === 0) return;
-  const errors = [...context.errors];
+/** Throws what was found if something was that ends the compilation, or if it has ended. */
+function raise(context: CompileContext, hasEnded = false): void {
+  if (context.errors.length === 0 && !(hasEnded && context.recoverable.length > 0)) return;
+  const errors = [...context.errors, ...context.recoverable];
   errors.sort((a, b) => {
     if (a.location.file !== b.location.file) return a.location.file < b.location.file ? -1 : 1;
     return a.location.row - b.location.row || a.location.col - b.location.col;
@@ -131,13 +143,16 @@ export function compileModules(input: CompileInput): CompiledModules {
     isAllowed: input.isAllowed,
     errors: [],
     warnings: [],
+    recoverable: [],
     names: new NameSource(),
     tree: new RuleTree(),
+    types: undefined,
   };
   for (const stage of STAGES) {
     stage.run(context);
     raise(context);
   }
+  raise(context, true);
   const plan = new PlanBuilder(context.tree, input.builtins, ruleMetadata(context));
   if (input.optimize) optimize(plan);
   return { context, plan, warnings: context.warnings, isOptimized: input.optimize };
@@ -146,7 +161,7 @@ export function compileModules(input: CompileInput): CompiledModules {
 /** Compiles a query against compiled modules. */
 export function compileQuery(compiled: CompiledModules, body: Body): QueryPlan {
   const { plan } = compiled;
-  const context: CompileContext = { ...compiled.context, errors: [], warnings: [] };
+  const context: CompileContext = { ...compiled.context, errors: [], warnings: [], recoverable: [] };
   const arityOf = makeArityOf(context);
   const renamed = new LocalRenamer(context).body(resolveQuery(body, new Map()));
   raise(context);
@@ -162,6 +177,8 @@ export function compileQuery(compiled: CompiledModules, body: Body): QueryPlan {
   const ordered = new SafetyChecker(arityOf).order(expanded, new Set(['data', 'input']), unsafe);
   if (unsafe.size > 0) reportUnsafe(context, unsafe, '');
   raise(context);
+  if (compiled.context.types !== undefined) checkBodyTypes(context, compiled.context.types, ordered);
+  raise(context, true);
   const lowerer = new Lowerer(plan);
   const { steps, result } = lowerer.nested(() => {
     lowerer.body(ordered);

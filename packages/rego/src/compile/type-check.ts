@@ -1,274 +1,526 @@
 /**
  * Stage "types": expressions that can never succeed because of the types they bring together
- * (`rego_type_error`). Types are followed as far as literals, built-ins and variables show them; what
- * comes from `input`, `data` or a rule may be anything, so nothing valid is refused.
+ * (`rego_type_error`). Rules are typed in the order of their dependencies, so that what reads a rule
+ * knows its type. A port of OPA's `v1/ast/check.go`: OPA checks bodies after hoisting references and
+ * comprehensions out of calls, so the same is done here, on the fly.
  */
-import type { TypeDecl } from '../builtins/index.js';
-import type { Body, Expression, Location, Term } from '../syntax/ast.js';
+import type { Body, CallExpression, Expression, Location, Term } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
-import { type TypeName, typeOf } from '../values/index.js';
-import { allRules, type CompileContext, isEquality, report } from './model.js';
-import { formatRef, isGroundRef, type TreeNode } from './rule-tree.js';
+import type { Value } from '../values/index.js';
+import { type CompileContext, equality, report, variable, type WorkRule, writtenName } from './model.js';
+import { dependencyGraph, dependents, rulesReached } from './recursion.js';
+import { formatRef, groundPrefix, isGroundRef, type RuleTree } from './rule-tree.js';
+import { documentRoot, TypeEnvironment } from './type-environment.js';
+import { ReferenceChecker, type TypeError } from './type-references.js';
+import { unifies, unifyTerm, unifyTerms } from './type-unify.js';
+import {
+  ANY,
+  type FunctionType,
+  fromDeclaration,
+  isNil,
+  keysOf,
+  type MaybeType,
+  objectType,
+  or,
+  showType,
+  type Type,
+  valuesOf,
+} from './types.js';
+import { requiresEvaluation, walkExpression, walkTerm } from './walk.js';
 
-/** The types a term may have; undefined for any. */
-type Types = ReadonlySet<TypeName> | undefined;
-type Environment = Map<string, Types>;
+type Closure = Term & { kind: 'array-comprehension' | 'set-comprehension' | 'object-comprehension' };
 
-const only = (name: TypeName): Types => new Set([name]);
-
-function declaredTypes(declaration: TypeDecl | undefined): Types {
-  if (declaration === undefined || declaration.type === 'function') return undefined;
-  if (declaration.type !== 'any') return only(declaration.type);
-  const names = new Set<TypeName>();
-  for (const member of declaration.of ?? []) {
-    const types = declaredTypes(member);
-    if (types === undefined) return undefined;
-    for (const name of types) names.add(name);
-  }
-  return names.size === 0 ? undefined : names;
+interface CheckedBody {
+  readonly environment: TypeEnvironment;
+  readonly errors: readonly TypeError[];
 }
 
-function overlap(a: Types, b: Types): Types {
-  if (a === undefined) return b;
-  if (b === undefined) return a;
-  return new Set([...a].filter((name) => b.has(name)));
+interface Remembered extends CheckedBody {
+  readonly layer: object;
+  readonly outer: readonly MaybeType[];
 }
 
-function show(types: Types): string {
-  if (types === undefined) return 'any';
-  const names = [...types].sort();
-  return names.length === 1 ? String(names[0]) : `any<${names.join(', ')}>`;
+function isClosure(term: Term): term is Closure {
+  return term.kind.endsWith('comprehension');
 }
 
-const COLLECTIONS: ReadonlySet<TypeName> = new Set(['array', 'object', 'set']);
+/** The names a term may read from outside, in a fixed order. */
+function namesIn(term: Term): readonly string[] {
+  const names = new Set<string>();
+  walkTerm(term, {
+    term: (child) => {
+      if (child.kind === 'var') names.add(child.name);
+      return true;
+    },
+  });
+  return [...names];
+}
 
-const MAX_INFERENCE_DEPTH = 40;
+function isFunctionReference(tree: RuleTree, builtins: ReadonlyMap<string, unknown>, term: Term): boolean {
+  if (term.kind !== 'ref') return false;
+  const name = operatorName(term);
+  if (name !== undefined && builtins.has(name)) return true;
+  return documentRoot(term.terms[0]) === 'data' && tree.find(constants(term.terms.slice(1)))?.isFunction === true;
+}
 
-type Context = Pick<CompileContext, 'errors' | 'builtins' | 'tree'>;
+function constants(terms: readonly Term[]): readonly Value[] {
+  return terms.map((term) => (term.kind === 'scalar' ? term.value : ''));
+}
 
-class TypeChecker {
+type Context = Pick<CompileContext, 'builtins' | 'tree' | 'names'> & { readonly graph: Map<WorkRule, Set<WorkRule>> };
+
+export class TypeChecker {
+  /** Where the types of rules are. */
+  readonly rules: TypeEnvironment;
   private readonly context: Context;
-  private readonly ruleTypes: Map<TreeNode, Types>;
-  /** Rules being inferred for one another; a long chain ends in `any`. */
-  private readonly depth: number;
+  private readonly declared = new Map<string, FunctionType>();
+  private readonly remembered = new Map<Term, Remembered>();
+  private readonly closureNames = new Map<Term, readonly string[]>();
+  private readonly hoistedBodies = new Map<Body, Body>();
+  private reverse: Map<WorkRule, Set<WorkRule>> | undefined;
 
-  constructor(context: Context, ruleTypes: Map<TreeNode, Types> = new Map(), depth = 0) {
+  constructor(context: Context) {
     this.context = context;
-    this.ruleTypes = ruleTypes;
-    this.depth = depth;
+    this.rules = new TypeEnvironment((term, environment) => {
+      const checked = this.closure(term as Closure, environment);
+      return checked.errors.length > 0 ? undefined : checked.environment;
+    });
   }
 
-  /** The types of a rule's value, or of what a function returns. */
-  private typesOfRules(node: TreeNode): Types {
-    if (this.ruleTypes.has(node)) return this.ruleTypes.get(node);
-    this.ruleTypes.set(node, undefined);
-    const types = this.inferred(node);
-    this.ruleTypes.set(node, types);
-    return types;
+  /** Checks a body; the environment returned knows its variables. */
+  body(body: Body, outer: TypeEnvironment): CheckedBody {
+    const environment = outer.wrap();
+    const errors: TypeError[] = [];
+    for (const expression of this.hoisted(body)) this.expression(expression, environment, errors);
+    return { environment, errors };
   }
 
-  private inferred(node: TreeNode): Types {
-    if (node.rules.some((rule) => !isGroundRef(rule.ref))) return only('object');
-    if (node.rules.some((rule) => rule.kind === 'multi')) return only('set');
-    // What inference meets in a body is reported when that rule is checked itself.
-    if (this.depth >= MAX_INFERENCE_DEPTH) return undefined;
-    const silent = new TypeChecker({ ...this.context, errors: [] }, this.ruleTypes, this.depth + 1);
-    const names = new Set<TypeName>();
-    for (const rule of node.rules.flatMap((each) => [each, ...each.otherwise])) {
-      const environment: Environment = new Map();
-      silent.body(rule.body, environment);
-      const types = rule.value === undefined ? only('boolean') : silent.typesOf(rule.value, environment);
-      if (types === undefined) return undefined;
-      for (const name of types) names.add(name);
+  private closure(term: Closure, environment: TypeEnvironment): CheckedBody {
+    let names = this.closureNames.get(term);
+    if (names === undefined) {
+      names = namesIn(term);
+      this.closureNames.set(term, names);
     }
-    return names;
+    const outer = names.map((name) => environment.variable(name));
+    const known = this.remembered.get(term);
+    if (known?.layer === environment.layer && known.outer.every((type, index) => type === outer[index])) return known;
+    const checked = { ...this.body(term.body, environment), layer: environment.layer, outer };
+    this.remembered.set(term, checked);
+    return checked;
   }
 
-  private typesOfReference(term: Term & { kind: 'ref' }, environment: Environment): Types {
-    const [head, ...rest] = term.terms;
-    if (head === undefined) return undefined;
-    for (const step of rest) this.typesOf(step, environment);
-    if (head.kind === 'var' && head.name === 'data' && !environment.has('data'))
-      return this.typesOfDocument(term, rest);
-    if (head.kind === 'var' && head.name === 'input' && !environment.has('input')) return undefined;
-    const types = this.typesOf(head, environment);
-    return rest.length === 0 ? types : this.within(types, term);
+  private expression(expression: Expression, environment: TypeEnvironment, into: TypeError[]): void {
+    const own = expression.with.length === 0 ? environment : this.modified(expression, environment);
+    const closureErrors = this.closures(expression, own);
+    into.push(...closureErrors);
+    const referenceErrors: TypeError[] = [];
+    this.references(expression, new ReferenceChecker(own), referenceErrors);
+    into.push(...referenceErrors);
+    const error = this.checkExpression(expression, own);
+    if (error === undefined) return;
+    if (error.isFromNil && (closureErrors.length > 0 || referenceErrors.length > 0)) return;
+    into.push(error);
   }
 
-  private typesOfDocument(term: Term & { kind: 'ref' }, steps: readonly Term[]): Types {
-    let node: TreeNode | undefined = this.context.tree.root;
-    for (const [index, step] of steps.entries()) {
-      if (step.kind !== 'scalar') return undefined;
-      node = node.child(step.value);
-      if (node === undefined) return undefined;
-      if (node.rules.length === 0) continue;
-      if (node.isFunction) return undefined;
-      const types = this.typesOfRules(node);
-      return index === steps.length - 1 ? types : this.within(types, term);
-    }
-    return undefined;
+  /** Errors in comprehensions; those of the last that has any. */
+  private closures(expression: Expression, environment: TypeEnvironment): readonly TypeError[] {
+    let result: readonly TypeError[] = [];
+    walkExpression(expression, {
+      term: (term) => {
+        if (!isClosure(term)) return true;
+        const { errors } = this.closure(term, environment);
+        if (errors.length === 0) return true;
+        result = errors;
+        return false;
+      },
+    });
+    return result;
   }
 
-  /** A step into something that has no elements is undefined for sure. */
-  private within(types: Types, term: Term): Types {
-    if (types !== undefined && ![...types].some((name) => COLLECTIONS.has(name))) {
-      report(
-        this.context,
-        'rego_type_error',
-        term.location,
-        `undefined ref: ${term.kind === 'ref' ? formatRef(term.terms) : ''}`,
-      );
-    }
-    return undefined;
-  }
-
-  private resultOf(operator: Term): Types {
-    if (operator.kind !== 'ref') return undefined;
-    const path = operator.terms.slice(1).map((term) => (term.kind === 'scalar' ? term.value : ''));
-    const node = this.context.tree.find(path);
-    return node === undefined || node.rules.length === 0 ? undefined : this.typesOfRules(node);
-  }
-
-  private typesOf(term: Term, environment: Environment): Types {
-    switch (term.kind) {
-      case 'scalar':
-        return only(typeOf(term.value));
-      case 'var':
-        return environment.get(term.name);
-      case 'array':
-      case 'object':
-      case 'set':
-        this.inside(term, environment);
-        return only(term.kind);
-      case 'array-comprehension':
-      case 'set-comprehension':
-      case 'object-comprehension':
-        this.body(term.body, new Map(environment));
-        return only(term.kind.slice(0, term.kind.indexOf('-')) as TypeName);
-      case 'ref':
-        return this.typesOfReference(term, environment);
-      default:
-        return undefined;
-    }
-  }
-
-  private inside(term: Term, environment: Environment): void {
-    if (term.kind === 'array' || term.kind === 'set') for (const item of term.items) this.typesOf(item, environment);
-    if (term.kind === 'object')
-      for (const entry of term.entries) for (const part of entry) this.typesOf(part, environment);
-  }
-
-  private narrow(term: Term, types: Types, environment: Environment): void {
-    if (term.kind === 'var' && types !== undefined) environment.set(term.name, types);
-  }
-
-  private unify(left: Term, right: Term, environment: Environment, at: Location): void {
-    if (left.kind === 'array' && right.kind === 'array') {
-      if (left.items.length !== right.items.length) report(this.context, 'rego_type_error', at, 'match error');
-      for (const [index, item] of left.items.entries()) {
-        const other = right.items[index];
-        if (other !== undefined) this.unify(item, other, environment, at);
-      }
-      return;
-    }
-    const [a, b] = [this.typesOf(left, environment), this.typesOf(right, environment)];
-    const both = overlap(a, b);
-    if (both !== undefined && both.size === 0) {
-      report(this.context, 'rego_type_error', at, `match error\n\tleft  : ${show(a)}\n\tright : ${show(b)}`);
-      return;
-    }
-    this.narrow(left, both, environment);
-    this.narrow(right, both, environment);
-  }
-
-  private call(expression: Expression & { kind: 'call' }, environment: Environment): void {
-    const { args, location, operator } = expression;
-    const [left, right] = args;
-    const name = operatorName(operator) ?? '';
-    const isEqual = (name === 'equal' && args.length === 2) || isEquality(expression);
-    if (isEqual && left !== undefined && right !== undefined) {
-      this.unify(left, right, environment, location);
-      return;
-    }
-    const types = args.map((arg) => this.typesOf(arg, environment));
-    const builtin = this.context.builtins.get(name);
-    if (builtin?.variadic !== undefined) return;
-    if (builtin === undefined) {
-      this.functionCall(operator, args, types, environment, location);
-      return;
-    }
-    const wanted = builtin.args.map(declaredTypes);
-    const isWrong = wanted.some((want, index) => overlap(types[index], want)?.size === 0);
-    if (isWrong) {
-      const have = types.slice(0, wanted.length).map(show);
-      const message = `${name}: invalid argument(s)\n\thave: (${[...have, '???'].join(', ')})\n\twant: (${wanted.map(show).join(', ')})`;
-      report(this.context, 'rego_type_error', location, message);
-      return;
-    }
-    const output = args[wanted.length];
-    if (output === undefined || builtin.relation === true) return;
-    const result = overlap(declaredTypes(builtin.result), types[wanted.length]);
-    if (result?.size === 0) report(this.context, 'rego_type_error', location, `${name}: invalid argument(s)`);
-    else this.narrow(output, result, environment);
-  }
-
-  private functionCall(
-    operator: Term,
-    args: readonly Term[],
-    types: readonly Types[],
-    environment: Environment,
-    at: Location,
-  ): void {
-    if (operator.kind !== 'ref' || operator.terms[0]?.kind !== 'var' || operator.terms[0].name !== 'data') return;
-    const node = this.context.tree.find(
-      operator.terms.slice(1).map((term) => (term.kind === 'scalar' ? term.value : '')),
-    );
-    const output = args[node?.rules[0]?.args?.length ?? args.length];
-    if (output === undefined) return;
-    const result = overlap(this.resultOf(operator), types[args.length - 1]);
-    if (result?.size === 0) report(this.context, 'rego_type_error', at, 'match error');
-    else this.narrow(output, result, environment);
-  }
-
-  body(body: Body, environment: Environment): void {
-    for (const expression of body) {
-      // A replaced function may return anything.
-      if (expression.with.some(({ target }) => target.kind !== 'ref' || !isDocument(target))) continue;
-      this.expression(expression, expression.negated ? new Map(environment) : environment);
-    }
-  }
-
-  private expression(expression: Expression, environment: Environment): void {
+  private references(expression: Expression, checker: ReferenceChecker, into: TypeError[]): void {
+    const term = (each: Term): boolean => {
+      if (isClosure(each)) return false;
+      if (each.kind !== 'ref') return true;
+      const error = checker.check(each.terms);
+      if (error !== undefined) into.push(error);
+      // A reference used as a function is not looked into.
+      return error === undefined || !error.message.startsWith('function');
+    };
+    const visitBody = (body: Body): void => {
+      for (const each of this.hoisted(body)) this.references(each, checker, into);
+    };
     switch (expression.kind) {
       case 'term':
-        this.typesOf(expression.term, environment);
+        walkTerm(expression.term, { term });
         return;
       case 'call':
-        this.call(expression, environment);
-        return;
-      case 'every':
-        this.body(expression.body, new Map(environment));
+        for (const arg of expression.args) walkTerm(arg, { term });
         return;
       case 'not':
-        this.body(expression.body, new Map(environment));
+        visitBody(expression.body);
         return;
+      case 'every':
+        walkTerm(expression.domain, { term });
+        visitBody(expression.body);
+        break;
       case 'and':
       case 'or':
-        this.body(expression.left, new Map(environment));
-        this.body(expression.right, new Map(environment));
-        return;
+        visitBody(expression.left);
+        visitBody(expression.right);
+        break;
       case 'some':
         return;
     }
+    for (const { target, value } of expression.with) {
+      walkTerm(target, { term });
+      walkTerm(value, { term });
+    }
+  }
+
+  private checkExpression(expression: Expression, environment: TypeEnvironment): TypeError | undefined {
+    for (const { target, value, location } of expression.with) {
+      const [wanted, given] = [this.typeOfFunction(target, environment), this.typeOfFunction(value, environment)];
+      if (wanted?.kind !== 'function' || given?.kind !== 'function' || unifies(wanted, given)) continue;
+      return { location, message: `${showOperator(target)}: arity mismatch`, isFromNil: given.args.some(isNil) };
+    }
+    if (expression.kind !== 'call') return undefined;
+    const name = operatorName(expression.operator) ?? '';
+    const { args, location } = expression;
+    if ((name === 'eq' || name === 'equal') && args.length === 2) return this.equality(expression, environment);
+    if (name === 'internal.member_2' || name === 'internal.member_3') {
+      const error = this.membership(args, name === 'internal.member_3', environment, location);
+      if (error !== undefined) return error;
+    }
+    return this.call(expression, name, environment);
+  }
+
+  private typeOfFunction(term: Term, environment: TypeEnvironment): MaybeType {
+    const name = term.kind === 'ref' || term.kind === 'var' ? operatorName(term) : undefined;
+    if (name !== undefined && documentRoot(term.kind === 'ref' ? term.terms[0] : term) === undefined) {
+      const isLocal = environment.variable(name) !== undefined;
+      const declared = isLocal ? undefined : this.declaration(name);
+      if (declared !== undefined) return declared;
+    }
+    return environment.of(term);
+  }
+
+  private declaration(name: string): FunctionType | undefined {
+    const known = this.declared.get(name);
+    if (known !== undefined) return known;
+    const builtin = this.context.builtins.get(name);
+    if (builtin === undefined) return undefined;
+    const made: FunctionType = {
+      kind: 'function',
+      args: builtin.args.map(fromDeclaration),
+      result: builtin.result && fromDeclaration(builtin.result),
+      variadic: builtin.variadic && fromDeclaration(builtin.variadic),
+    };
+    this.declared.set(name, made);
+    return made;
+  }
+
+  private equality(expression: CallExpression, environment: TypeEnvironment): TypeError | undefined {
+    const [left, right] = expression.args as readonly [Term, Term];
+    const [a, b] = [environment.of(left), environment.of(right)];
+    if (unifyTerms(environment, left, right)) return undefined;
+    return mismatch(expression.location, a, b);
+  }
+
+  private membership(
+    args: readonly Term[],
+    hasKey: boolean,
+    environment: TypeEnvironment,
+    location: Location,
+  ): TypeError | undefined {
+    const arity = hasKey ? 3 : 2;
+    const [collection, value] = [args[arity - 1], args[arity - 2]];
+    if (collection === undefined || value === undefined) return undefined;
+    const type = environment.of(collection);
+    const values = valuesOf(type);
+    if (values === undefined) return undefined;
+    const operand = (term: Term, wanted: MaybeType): TypeError | undefined => {
+      if (wanted === undefined || isNil(wanted)) return undefined;
+      const have = environment.of(term);
+      if ((isNil(have) || unifies(have, wanted)) && unifyTerm(environment, term, wanted, false)) return undefined;
+      return mismatch(location, have, wanted);
+    };
+    const keyError = hasKey ? operand(args[0] as Term, keysOf(type)) : undefined;
+    return keyError ?? operand(value, values);
+  }
+
+  private call(expression: CallExpression, name: string, environment: TypeEnvironment): TypeError | undefined {
+    const { operator, args, location } = expression;
+    const isData = operator.kind === 'ref' && documentRoot(operator.terms[0]) === 'data';
+    const type = isData ? environment.of(operator) : this.declaration(name);
+    if (type?.kind === 'any' && type.of.length === 0) return undefined;
+    const shown = showOperator(operator);
+    if (type?.kind !== 'function') return { location, message: `undefined function ${shown}`, isFromNil: false };
+    const wanted = type.result === undefined ? type.args : [...type.args, type.result];
+    const wantedAt = (index: number): MaybeType => (index < wanted.length ? wanted[index] : type.variadic);
+    const failure = (message: string, have: readonly MaybeType[]): TypeError => ({
+      location,
+      message: `${shown}: ${message}\n\thave: (${have.map(showType).join(', ')})\n\twant: (${wanted.map(showType).join(', ')})`,
+      isFromNil: have.some(isNil),
+    });
+    const before = args.map((arg) => environment.of(arg));
+    if (args.length > wanted.length && type.variadic === undefined) return failure('too many arguments', before);
+    if (args.length < type.args.length) return failure('too few arguments', before);
+    for (const [index, arg] of args.entries()) {
+      const have = before[index];
+      if (have !== undefined && !isNil(have) && !unifies(have, wantedAt(index)))
+        return failure('invalid argument(s)', before);
+      if (!unifyTerm(environment, arg, wantedAt(index), false))
+        return failure(
+          'invalid argument(s)',
+          args.map((each) => environment.of(each)),
+        );
+    }
+    return undefined;
+  }
+
+  /** The environment of an expression whose `with` replaces documents. */
+  private modified(expression: Expression, environment: TypeEnvironment): TypeEnvironment {
+    let result = environment;
+    const replaced: { target: Term & { kind: 'ref' }; type: Type }[] = [];
+    for (const { target, value } of expression.with) {
+      if (target.kind !== 'ref') continue;
+      const type = this.typeOfFunction(target, environment);
+      const isFunction = type?.kind === 'function';
+      const dependent = this.dependentPaths(target, isFunction);
+      if (dependent.length > 0) {
+        result = result.wrapWith();
+        for (const path of dependent) result.put('data', path, ANY);
+      }
+      if (isFunction || documentRoot(target.terms[0]) === undefined) continue;
+      const given = type !== undefined && isGroundRef(target.terms) ? environment.of(value) : undefined;
+      replaced.push({ target, type: (given === undefined ? undefined : or(type, given)) ?? ANY });
+    }
+    if (replaced.length === 0) return result;
+    result = result.wrapWith();
+    for (const { target, type } of replaced)
+      result.put(documentRoot(target.terms[0]) ?? 'data', constants(groundPrefix(target.terms)), type);
+    return result;
+  }
+
+  /** The paths of the rules a reference may reach and of all that depend on them. */
+  private dependentPaths(target: Term & { kind: 'ref' }, isFunction: boolean): readonly (readonly Value[])[] {
+    if (documentRoot(target.terms[0]) !== 'data') return [];
+    this.reverse ??= dependents(this.context.graph);
+    const seen = new Set(rulesReached(this.context.tree, target.terms));
+    for (const rule of seen) for (const other of this.reverse.get(rule) ?? []) seen.add(other);
+    const own = formatRef(target.terms);
+    const paths: (readonly Value[])[] = [];
+    for (const { ref } of seen) if (!isFunction || formatRef(ref) !== own) paths.push(constants(groundPrefix(ref)));
+    return paths;
+  }
+
+  private hoisted(body: Body): Body {
+    const known = this.hoistedBodies.get(body);
+    if (known !== undefined) return known;
+    const result = new Hoister(this.context).body(body);
+    this.hoistedBodies.set(body, result);
+    return result;
+  }
+
+  /** Types a rule and remembers it for those that read it. */
+  rule(rule: WorkRule): readonly TypeError[] {
+    const path = constants(groundPrefix(rule.ref));
+    const { environment, errors } = this.body(rule.body, this.rules.wrap());
+    this.hoistedBodies.clear();
+    this.remembered.clear();
+    this.closureNames.clear();
+    if (errors.length > 0) {
+      this.rules.put('data', path, ANY);
+      return errors;
+    }
+    const type = this.typeOfRule(rule, environment);
+    if (type !== undefined) this.rules.insert(path, type);
+    return errors;
+  }
+
+  private typeOfRule(rule: WorkRule, environment: TypeEnvironment): MaybeType {
+    const { args, key, value } = rule;
+    const ofValue = (): MaybeType => (value === undefined ? { kind: 'boolean' } : environment.of(value));
+    if (args !== undefined && args.length > 0) {
+      for (const arg of args) {
+        walkTerm(arg, {
+          term: (term) => {
+            if (term.kind === 'var' && environment.variable(term.name) === undefined) environment.set(term.name, ANY);
+            return true;
+          },
+        });
+      }
+      return { kind: 'function', args: args.map((arg) => environment.of(arg)), result: ofValue(), variadic: undefined };
+    }
+    let type: MaybeType;
+    if (rule.kind === 'multi') {
+      const element = key === undefined ? undefined : environment.of(key);
+      if (element === undefined) return undefined;
+      type = { kind: 'set', of: element };
+    } else type = ofValue();
+    const dynamic = rule.ref.slice(groundPrefix(rule.ref).length + 1);
+    for (const step of dynamic.reverse()) {
+      const keyType = environment.of(step);
+      if (type === undefined || keyType === undefined) return undefined;
+      type = objectType([], { key: keyType, value: type });
+    }
+    return type;
   }
 }
 
-function isDocument(target: Term & { kind: 'ref' }): boolean {
-  const [head] = target.terms;
-  return head?.kind === 'var' && head.name === 'input';
+/** Moves references and comprehensions out of calls and indexes, as OPA's RewriteDynamicTerms does. */
+class Hoister {
+  private readonly context: Context;
+  private into: Expression[] = [];
+  private with: Expression['with'] = [];
+
+  constructor(context: Context) {
+    this.context = context;
+  }
+
+  body(body: Body): Body {
+    const outer = { into: this.into, with: this.with };
+    const result: Expression[] = [];
+    this.into = result;
+    for (const expression of body) {
+      this.with = [];
+      const modifiers =
+        expression.with.length === 0
+          ? expression.with
+          : expression.with.map((modifier) => ({ ...modifier, value: this.replacement(modifier.value) }));
+      this.with = modifiers;
+      const hoisted = this.expression(expression);
+      result.push(modifiers === expression.with ? hoisted : { ...hoisted, with: modifiers });
+    }
+    this.into = outer.into;
+    this.with = outer.with;
+    return result;
+  }
+
+  /** The value of a `with` is evaluated before, unless it names a function. */
+  private replacement(value: Term): Term {
+    if (!requiresEvaluation(value) || isFunctionReference(this.context.tree, this.context.builtins, value))
+      return value;
+    return this.capture(value);
+  }
+
+  private expression(expression: Expression): Expression {
+    switch (expression.kind) {
+      case 'term': {
+        const term = this.operand(expression.term);
+        return term === expression.term ? expression : { ...expression, term };
+      }
+      case 'call': {
+        const name = operatorName(expression.operator);
+        const isEqual = (name === 'eq' || name === 'equal') && expression.args.length === 2;
+        let changed = false;
+        const args = expression.args.map((arg) => {
+          const hoisted = isEqual ? this.operand(arg) : this.term(arg);
+          changed ||= hoisted !== arg;
+          return hoisted;
+        });
+        return changed ? { ...expression, args } : expression;
+      }
+      case 'every': {
+        const domain = this.term(expression.domain);
+        return domain === expression.domain ? expression : { ...expression, domain };
+      }
+      default:
+        return expression;
+    }
+  }
+
+  /** A term that may stay where it is. */
+  private operand(term: Term): Term {
+    if (isClosure(term)) return term;
+    return term.kind === 'ref' ? this.steps(term) : this.term(term);
+  }
+
+  private steps(term: Term & { kind: 'ref' }): Term & { kind: 'ref' } {
+    let changed = false;
+    const terms = term.terms.map((part, index) => {
+      if (index === 0 || part.kind === 'scalar' || part.kind === 'var') return part;
+      const hoisted = this.term(part);
+      changed ||= hoisted !== part;
+      return hoisted;
+    });
+    return changed ? { ...term, terms } : term;
+  }
+
+  private term(term: Term): Term {
+    switch (term.kind) {
+      case 'ref':
+        return this.capture(this.steps(term));
+      case 'array':
+      case 'set': {
+        const items = term.items.map((item) => this.term(item));
+        return items.every((item, index) => item === term.items[index]) ? term : { ...term, items };
+      }
+      case 'object': {
+        const entries = term.entries.map(([key, value]) => [this.term(key), this.term(value)] as const);
+        const isSame = entries.every(
+          ([key, value], i) => key === term.entries[i]?.[0] && value === term.entries[i]?.[1],
+        );
+        return isSame ? term : { ...term, entries };
+      }
+      default:
+        return isClosure(term) ? this.capture(term) : term;
+    }
+  }
+
+  private capture(term: Term): Term {
+    const local = variable(this.context.names.fresh(), term.location);
+    const made = equality(local, term, undefined, term.location);
+    this.into.push(this.with.length === 0 ? made : { ...made, with: this.with });
+    return local;
+  }
 }
 
-export function checkTypes(context: CompileContext): void {
-  const checker = new TypeChecker(context);
-  for (const rule of allRules(context)) checker.body(rule.body, new Map());
+function mismatch(location: Location, left: MaybeType, right: MaybeType): TypeError {
+  const message = `match error\n\tleft  : ${showType(left)}\n\tright : ${showType(right)}`;
+  return { location, message, isFromNil: isNil(left) || isNil(right) };
+}
+
+function showOperator(operator: Term): string {
+  if (operator.kind === 'ref') return formatRef(operator.terms);
+  return operator.kind === 'var' ? writtenName(operator.name) : '';
+}
+
+/** The rules so that each comes after those it depends on. */
+function inOrder(graph: Map<WorkRule, Set<WorkRule>>): readonly WorkRule[] {
+  const sorted: WorkRule[] = [];
+  const seen = new Set<WorkRule>();
+  for (const start of graph.keys()) {
+    if (seen.has(start)) continue;
+    seen.add(start);
+    const stack = [{ rule: start, next: (graph.get(start) ?? new Set<WorkRule>()).values() }];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const step = top.next.next();
+      if (step.done === true) {
+        sorted.push(top.rule);
+        stack.pop();
+      } else if (!seen.has(step.value)) {
+        seen.add(step.value);
+        stack.push({ rule: step.value, next: (graph.get(step.value) ?? new Set<WorkRule>()).values() });
+      }
+    }
+  }
+  return sorted;
+}
+
+export function checkTypes(context: CompileContext): TypeChecker {
+  const graph = dependencyGraph(context);
+  const checker = new TypeChecker({ ...context, graph });
+  for (const rule of inOrder(graph)) {
+    for (const branch of [rule, ...rule.otherwise]) {
+      for (const { location, message } of checker.rule(branch)) report(context, 'rego_type_error', location, message);
+    }
+  }
+  return checker;
+}
+
+/** Checks a query's body. */
+export function checkBodyTypes(context: Pick<CompileContext, 'errors'>, checker: TypeChecker, body: Body): void {
+  for (const { location, message } of checker.body(body, checker.rules.wrap()).errors)
+    report(context, 'rego_type_error', location, message);
 }

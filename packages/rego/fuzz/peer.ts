@@ -1,0 +1,126 @@
+/**
+ * A program on a real OPA, over the REST API of two servers, one for each version of the language. A
+ * module goes in by PUT, which compiles; the package's document is asked for and, when that fails,
+ * each rule on its own.
+ */
+import { get, isObject, parseJson, type Value } from '../src/values/index.js';
+import type { Program } from './generate.js';
+import { type Answer, answerOf, type Outcome } from './outcome.js';
+
+export interface PeerUrls {
+  readonly v0: string;
+  readonly v1: string;
+}
+
+interface WireError {
+  readonly code: string;
+  readonly message?: string;
+  readonly errors?: readonly {
+    readonly code: string;
+    readonly location?: { readonly file: string; readonly row: number };
+  }[];
+}
+
+/** The documents a program's rules make, by path. */
+export function rulePaths(program: Program): readonly string[] {
+  const paths = new Set<string>();
+  for (const module of program.modules) {
+    const name = /^package (\S+)/m.exec(module)?.[1]?.replaceAll('.', '/');
+    for (const match of module.matchAll(/^(?:default )?(r\d+)/gm)) paths.add(`${name}/${match[1]}`);
+  }
+  return [...paths];
+}
+
+const packagePaths = (program: Program): readonly string[] =>
+  program.modules.flatMap((module) => /^package (\S+)/m.exec(module)?.[1]?.replaceAll('.', '/') ?? []);
+
+export class Peer {
+  private readonly urls: PeerUrls;
+  private readonly data = new Map<string, string>();
+  private readonly hasLibrary = new Set<string>();
+
+  constructor(urls: PeerUrls) {
+    this.urls = urls;
+  }
+
+  private async put(url: string, name: string, text: string): Promise<readonly string[]> {
+    const response = await fetch(`${url}/v1/policies/${name}`, { method: 'PUT', body: text });
+    const answer = await response.text();
+    if (response.ok) return [];
+    const { errors, code, message } = JSON.parse(answer) as WireError;
+    const found = errors?.map((error) => `${error.code}@${error.location?.file ?? ''}:${error.location?.row ?? 0}`);
+    return (found ?? [`${code} ${message}`]).sort();
+  }
+
+  private async load(program: Program): Promise<Pick<Outcome, 'compileErrors' | 'onlyModule'>> {
+    const url = this.urls[program.version];
+    const data = JSON.stringify(program.data);
+    const [main = '', library] = program.modules;
+    if (this.hasLibrary.has(url) || library !== undefined) {
+      await this.put(url, 'm0', 'package test\n');
+      await this.put(url, 'm1', 'package lib\n');
+      this.hasLibrary.delete(url);
+    }
+    if (this.data.get(url) !== data) {
+      await this.put(url, 'm0', 'package test\n');
+      const response = await fetch(`${url}/v1/data`, {
+        method: 'PUT',
+        body: data,
+        headers: { 'content-type': 'application/json' },
+      });
+      if (!response.ok) throw new Error(`OPA refuses the data: ${await response.text()}`);
+      await response.text();
+      this.data.set(url, data);
+    }
+    if (library !== undefined) {
+      this.hasLibrary.add(url);
+      const errors = await this.put(url, 'm1', library);
+      if (errors.length > 0) return { compileErrors: errors, onlyModule: 1 };
+    }
+    return { compileErrors: await this.put(url, 'm0', main) };
+  }
+
+  private async ask(
+    program: Program,
+    path: string,
+    input: unknown,
+  ): Promise<Value | undefined | { readonly error: string }> {
+    const strict = program.strictBuiltinErrors ? '?strict-builtin-errors=true' : '';
+    const response = await fetch(`${this.urls[program.version]}/v1/data/${path}${strict}`, {
+      method: 'POST',
+      body: JSON.stringify({ input }),
+      headers: { 'content-type': 'application/json' },
+    });
+    const text = await response.text();
+    if (response.ok) return get(parseJson(text), 'result');
+    const { errors, code, message } = JSON.parse(text) as WireError;
+    return { error: errors?.[0]?.code ?? `${code} ${message}` };
+  }
+
+  async run(program: Program): Promise<Outcome> {
+    const loaded = await this.load(program);
+    const answers = new Map<string, Answer>();
+    if (loaded.compileErrors.length > 0) return { ...loaded, answers };
+    const paths = rulePaths(program);
+    for (const [index, input] of program.inputs.entries()) {
+      for (const path of packagePaths(program)) {
+        const whole = await this.ask(program, path, input);
+        const failed = isFailure(whole);
+        answers.set(`${index}:${path}`, failed ? `error ${whole.error}` : answerOf(whole));
+        for (const rule of paths.filter((each) => each.startsWith(`${path}/`))) {
+          const answer = failed ? await this.ask(program, rule, input) : member(whole, rule.slice(path.length + 1));
+          answers.set(`${index}:${rule}`, isFailure(answer) ? `error ${answer.error}` : answerOf(answer));
+        }
+      }
+    }
+    return { ...loaded, answers };
+  }
+}
+
+function isFailure(answer: unknown): answer is { readonly error: string } {
+  return typeof answer === 'object' && answer !== null && Object.keys(answer).join() === 'error';
+}
+
+function member(document: Value | undefined, name: string): Value | undefined {
+  return document !== undefined && isObject(document) ? get(document, name) : undefined;
+}
