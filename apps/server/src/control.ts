@@ -7,7 +7,7 @@ import { createApplication } from './http/application.js';
 import { docsRoutes, documentRoutes } from './http/docs-routes.js';
 import { TokenBucket } from './http/token-bucket.js';
 import { identityRoutes } from './identity/identity-routes.js';
-import { oidcIssuer } from './identity/oidc-issuer.js';
+import { oidcRoutes } from './identity/oidc-routes.js';
 import { bundleRoutes } from './opa/bundle-routes.js';
 import { createDataListener } from './opa/data-listener.js';
 import { opaRoutes } from './opa/opa-routes.js';
@@ -39,7 +39,7 @@ export async function createControl(
     bundleRoutes(app, platform);
   }
   if (settings.builtInIssuer && settings.roles.includes('control')) {
-    await oidcIssuer(app, {
+    await oidcRoutes(app, {
       publicUrl,
       keys: platform.localKeys,
       users: platform.users,

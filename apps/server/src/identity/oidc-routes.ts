@@ -7,12 +7,13 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Caller } from '../decisions/decision-service.js';
+import { TokenBucket } from '../http/token-bucket.js';
 import type { LocalKeys } from './local-keys.js';
 import { SessionMemory } from './session-memory.js';
 import { signInPage } from './sign-in-page.js';
 import type { Users } from './users.js';
 
-export interface OidcIssuerParts {
+export interface OidcRouteParts {
   readonly publicUrl: string;
   readonly keys: LocalKeys;
   readonly users: Users;
@@ -25,7 +26,7 @@ const tokenSeconds = 3600;
 const nativeClient = 'bailiwick';
 
 /** Registers `/oidc/*`. The provider is large: it is loaded when the first request needs it. */
-export async function oidcIssuer(app: FastifyInstance, parts: OidcIssuerParts): Promise<void> {
+export async function oidcRoutes(app: FastifyInstance, parts: OidcRouteParts): Promise<void> {
   let loading: Promise<Provider> | undefined;
   const provider = (): Promise<Provider> => {
     loading ??= loadProvider(parts);
@@ -73,7 +74,7 @@ export async function oidcIssuer(app: FastifyInstance, parts: OidcIssuerParts): 
   );
 }
 
-async function loadProvider(parts: OidcIssuerParts): Promise<Provider> {
+async function loadProvider(parts: OidcRouteParts): Promise<Provider> {
   const { default: Implementation, interactionPolicy } = await import('oidc-provider');
   const settings = configuration(parts);
   // The one native client is ours: being asked to consent to it would teach people to click consent away.
@@ -87,7 +88,7 @@ async function loadProvider(parts: OidcIssuerParts): Promise<Provider> {
   return provider;
 }
 
-function configuration(parts: OidcIssuerParts): Configuration {
+function configuration(parts: OidcRouteParts): Configuration {
   return {
     adapter: SessionMemory,
     jwks: { keys: [...parts.keys.privateKeySet.keys] } as NonNullable<Configuration['jwks']>,
@@ -179,6 +180,8 @@ interface Interactions {
 
 function signInRoutes(scope: FastifyInstance, provider: () => Promise<Interactions>, users: Users): void {
   const config = { access: { action: 'public' } } as const;
+  // A password costs tens of milliseconds to check: nobody may ask for many.
+  const attempts = new TokenBucket(2, 10);
   const show = {
     'content-type': 'text/html; charset=utf-8',
     'cache-control': 'no-store',
@@ -201,6 +204,13 @@ function signInRoutes(scope: FastifyInstance, provider: () => Promise<Interactio
     '/oidc-sign-in/:uid',
     { config, schema: { hide: true } },
     async (request, reply) => {
+      if (!attempts.take()) {
+        return reply
+          .status(429)
+          .headers({ ...show, 'retry-after': '2' })
+          .serializer(String)
+          .send(signInPage(request.params.uid, 'Too many attempts. Wait a moment.'));
+      }
       const user = await users.verify(request.body.name ?? '', request.body.password ?? '');
       if (!user)
         return reply
