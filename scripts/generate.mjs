@@ -1,4 +1,7 @@
-/** Generates what derives from code: `docs/reference/settings.md`, `docs/reference/openapi.json`. `--check` fails when a file differs. */
+/**
+ * Generates what derives from code: the pages of `docs/reference` about settings and Rego's built-ins, the API's description,
+ * and Rego's capabilities. `--check` fails when a file differs.
+ */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -18,10 +21,14 @@ await build({
 });
 const { copyFileSync } = await import('node:fs');
 copyFileSync(join(root, 'apps/server/src/adapters/embedded/sqlite-worker.mjs'), join(folder, 'sqlite-worker.mjs'));
-const { settingsPage, openApiDocument } = await import(pathToFileURL(join(folder, 'reference.mjs')).href);
+const { settingsPage, openApiDocument, builtinsPage, capabilitiesDocument } = await import(
+  pathToFileURL(join(folder, 'reference.mjs')).href
+);
 const data = mkdtempSync(join(tmpdir(), 'bailiwick-generate-'));
 const files = {
   'docs/reference/settings.md': settingsPage(),
+  'docs/reference/rego-builtins.md': builtinsPage(),
+  'packages/rego/capabilities.json': capabilitiesDocument(),
   'docs/reference/openapi.json': await openApiDocument(data, root),
 };
 rmSync(data, { recursive: true, force: true });

@@ -2,6 +2,8 @@
 import { startServer } from '../apps/server/src/server.js';
 import { readSettings, settingDefinitions } from '../apps/server/src/settings.js';
 
+export { builtinsPage, capabilitiesDocument } from './rego-reference.js';
+
 export function settingsPage(): string {
   const rows = Object.values(settingDefinitions).map((definition) => {
     const kind = typeof definition.kind === 'string' ? definition.kind : definition.kind.oneOf.join(' \\| ');

@@ -1,7 +1,7 @@
 /** A complete Rego (OPA 1.22) engine: parse, check, compile, evaluate. */
 
 export type { Builtin, ContextOptions, CryptoProvider, HttpClient, TypeDecl } from './builtins/index.js';
-export { builtins } from './builtins/index.js';
+export { builtins, capabilities } from './builtins/index.js';
 export {
   type ErrorLocation,
   type EvaluationErrorCode,

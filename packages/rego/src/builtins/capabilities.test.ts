@@ -20,6 +20,14 @@ describe('the table of built-ins', () => {
     for (const [name, entry] of wanted) expect(found.get(name), name).toEqual(entry);
   });
 
+  it.skipIf(!existsSync(OFFICIAL))('is published as a document that says what OPA’s says, WebAssembly aside', () => {
+    const { wasm_abi_versions: _none, ...wanted } = JSON.parse(readFileSync(OFFICIAL, 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    expect(JSON.parse(readFileSync(new URL('../../capabilities.json', import.meta.url), 'utf8'))).toEqual(wanted);
+  });
+
   it('has 206 entries', () => {
     expect(builtins.size).toBe(206);
   });
