@@ -5,12 +5,14 @@
 import {
   builtins,
   compile,
+  type EvaluateOptions,
   type ModuleSource,
   type Policy,
   parseJson,
   type Value,
   WORLDLY_BUILTINS,
 } from '@bailiwick/rego';
+import { nodeCrypto } from '@bailiwick/rego/node';
 import type { PolicyDocument } from '../policies/policy-model.js';
 import type { PolicyName } from '../ports/policy-archive.port.js';
 
@@ -32,6 +34,12 @@ export interface World {
   readonly allow: (input: Value) => Value | undefined;
   readonly deny: (input: Value) => Value | undefined;
 }
+
+/**
+ * Tokens and certificates are checked by Node's own library. One object for all decisions: the engine
+ * sets a context up again only when it is given another.
+ */
+const WITH_NODE_CRYPTO: EvaluateOptions = { context: { crypto: nodeCrypto } };
 
 /** Compiles Rego texts once however often they come by; data changes do not compile. Bounded, oldest out. */
 export class WorldCompiler {
@@ -98,8 +106,8 @@ function worldOf(name: PolicyName, revision: number, policy: Policy): World {
     policy,
     packageSteps,
     packagePath,
-    allow: policy.prepare(`${packagePath}.allow`),
-    deny: policy.prepare(`${packagePath}.deny`),
+    allow: policy.prepare(`${packagePath}.allow`, WITH_NODE_CRYPTO),
+    deny: policy.prepare(`${packagePath}.deny`, WITH_NODE_CRYPTO),
   };
 }
 

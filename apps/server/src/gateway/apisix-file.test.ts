@@ -20,7 +20,6 @@ function faultsOf(text: string): readonly string[] {
 describe('apisix.yaml', () => {
   it('is read with its variables and their defaults, numbers included', () => {
     const file = parse(
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: APISIX's own form of a variable.
       'routes:\n  - id: a\n    uri: /a\n    upstream:\n      nodes: [{host: "${{HOST}}", port: "${{PORT:=81}}", weight: 1}]\n#END\n',
       { HOST: 'h' },
     );
