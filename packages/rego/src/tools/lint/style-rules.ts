@@ -38,7 +38,8 @@ function checkOrder(file: LintFile, report: Report): void {
   let current = '';
   for (const rule of file.module.rules) {
     const name = refText(rule);
-    if (name === current) continue;
+    // Defaults may all stand at the top.
+    if (rule.default || name === current) continue;
     if (closed.has(name)) report(rule.head.location, name);
     closed.add(current);
     current = name;
