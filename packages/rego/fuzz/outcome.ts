@@ -31,9 +31,15 @@ function codes(errors: readonly string[]): string {
   return [...new Set(errors.map((error) => error.split('@')[0]))].sort().join(' ');
 }
 
+/** References to rules share parts in OPA, so that it gives many type errors the row of another use of the package. */
+function withoutRow(error: string): string {
+  return error.startsWith('rego_type_error') ? 'rego_type_error' : error;
+}
+
 function sameErrors(expected: readonly string[], got: readonly string[]): boolean {
+  const [wanted, found] = [expected.map(withoutRow), got.map(withoutRow)];
   if (expected.length >= ERROR_LIMIT) return codes(expected) === codes(got) || got.length >= ERROR_LIMIT;
-  return [...new Set(expected)].join(' ') === [...new Set(got)].join(' ');
+  return [...new Set(wanted)].join(' ') === [...new Set(found)].join(' ');
 }
 
 function shapeOf(answer: Answer): string {

@@ -26,7 +26,8 @@ export function rulePaths(program: Program): readonly string[] {
   const paths = new Set<string>();
   for (const module of program.modules) {
     const name = /^package (\S+)/m.exec(module)?.[1]?.replaceAll('.', '/');
-    for (const match of module.matchAll(/^(?:default )?(r\d+)/gm)) paths.add(`${name}/${match[1]}`);
+    // A function has no value to ask for.
+    for (const match of module.matchAll(/^(?:default )?(r\d+)(?!\w|\()/gm)) paths.add(`${name}/${match[1]}`);
   }
   return [...paths];
 }

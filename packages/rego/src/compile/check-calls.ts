@@ -32,7 +32,13 @@ function displayName(operator: Term): string {
 export function checkCall(
   context: Pick<CompileContext, 'errors' | 'builtins'>,
   arityOf: (operator: Term) => number | undefined,
-  call: { readonly operator: Term; readonly args: readonly Term[]; readonly location: Location },
+  call: {
+    readonly operator: Term;
+    readonly args: readonly Term[];
+    readonly location: Location;
+    /** The last argument is where the value goes. */
+    readonly generated?: boolean;
+  },
 ): void {
   const { operator, args, location } = call;
   const name = displayName(operator);
@@ -42,8 +48,9 @@ export function checkCall(
     return;
   }
   if (context.builtins.get(name)?.variadic !== undefined) return;
-  if (args.length === arity || args.length === arity + 1) return;
-  const count = args.length;
+  const isGenerated = call.generated === true && name !== 'eq';
+  if ((args.length === arity && !isGenerated) || args.length === arity + 1) return;
+  const count = isGenerated ? args.length - 1 : args.length;
   report(
     context,
     'rego_type_error',

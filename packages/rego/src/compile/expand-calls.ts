@@ -29,10 +29,10 @@ const OWN_SUBJECTS = new Set([
 ]);
 
 export class Expander {
-  private readonly context: Pick<CompileContext, 'errors' | 'builtins' | 'names'>;
+  private readonly context: Pick<CompileContext, 'errors' | 'builtins' | 'names' | 'tree'>;
   private readonly names: NameSource;
 
-  constructor(context: Pick<CompileContext, 'errors' | 'builtins' | 'names'>) {
+  constructor(context: Pick<CompileContext, 'errors' | 'builtins' | 'names' | 'tree'>) {
     this.context = context;
     this.names = context.names;
   }
@@ -88,7 +88,22 @@ export class Expander {
     if (value.kind === 'var' && this.context.builtins.has(value.name)) {
       return { kind: 'ref', terms: [value], location: value.location };
     }
-    return this.term(value, extras);
+    const inner = this.term(value, extras);
+    if (!requiresEvaluation(inner) || this.isFunction(inner)) return inner;
+    // What a `with` puts in place is evaluated first, and may loop.
+    const local = variable(this.names.fresh(), inner.location);
+    extras.push(equality(local, inner, undefined, inner.location));
+    return local;
+  }
+
+  private isFunction(term: Term): boolean {
+    if (term.kind !== 'ref') return false;
+    const name = operatorName(term);
+    if (name !== undefined && this.context.builtins.has(name)) return true;
+    const [head, ...steps] = term.terms;
+    if (head?.kind !== 'var' || head.name !== 'data' || !steps.every((step) => step.kind === 'scalar')) return false;
+    const path = steps.map((step) => (step.kind === 'scalar' ? step.value : ''));
+    return this.context.tree.find(path)?.isFunction === true;
   }
 
   /** The term with its calls replaced by temporaries, whose expressions go to `extras`. */

@@ -43,6 +43,8 @@ export interface CompileContext {
   readonly recoverable: RegoError[];
   readonly names: NameSource;
   tree: RuleTree;
+  /** Which rules a rule reads: set after names are resolved and calls expanded. */
+  graph: Map<WorkRule, Set<WorkRule>>;
   /** Set by the type checker, for queries. */
   types: TypeChecker | undefined;
 }

@@ -3,15 +3,17 @@
  * reference depends on every rule it may reach: constant steps narrow, variable steps do not.
  */
 import type { Term } from '../syntax/ast.js';
-import { type CompileContext, report, type WorkRule } from './model.js';
+import { equal } from '../values/index.js';
+import { constantBindings, expandReference } from './known-values.js';
+import { allRules, type CompileContext, report, type WorkRule } from './model.js';
 import { formatRef, type RuleTree, type TreeNode } from './rule-tree.js';
-import { walkBody, walkTerm } from './walk.js';
+import { walkExpression, walkTerm } from './walk.js';
 
 function mayIntersect(reference: readonly Term[], rule: readonly Term[], from: number): boolean {
   for (let i = from; i < reference.length && i < rule.length; i++) {
     const a = reference[i] as Term;
     const b = rule[i] as Term;
-    if (a.kind === 'scalar' && b.kind === 'scalar' && a.value !== b.value) return false;
+    if (a.kind === 'scalar' && b.kind === 'scalar' && !equal(a.value, b.value)) return false;
   }
   return true;
 }
@@ -35,35 +37,44 @@ export function rulesReached(tree: RuleTree, reference: readonly Term[]): Set<Wo
   return found;
 }
 
-/** Every reference from `data` in a rule, its `else` branches included. */
-export function dataReferences(rule: WorkRule): readonly (readonly Term[])[] {
-  const references: (readonly Term[])[] = [];
+/** What a rule's branch depends on; its `else` branches depend for themselves. */
+function reachedBy(tree: RuleTree, rule: WorkRule): Set<WorkRule> {
+  const reached = new Set<WorkRule>();
+  let bindings: ReturnType<typeof constantBindings> | undefined;
+  let index = 0;
   const visitor = {
     term: (term: Term): undefined => {
-      const [head] = term.kind === 'ref' ? term.terms : [];
-      if (head?.kind === 'var' && head.name === 'data' && term.kind === 'ref') references.push(term.terms);
+      if (term.kind !== 'ref') return undefined;
+      const [head, ...steps] = term.terms;
+      if (head?.kind !== 'var' || head.name !== 'data') return undefined;
+      let expanded: readonly (readonly Term[])[] = [term.terms];
+      if (steps.some((step) => step.kind !== 'scalar')) {
+        bindings ??= constantBindings(rule.body);
+        expanded = expandReference(term.terms, bindings, index);
+      }
+      for (const reference of expanded) {
+        for (const other of rulesReached(tree, reference)) {
+          reached.add(other);
+          for (const branch of other.otherwise) reached.add(branch);
+        }
+      }
       return undefined;
     },
   };
-  for (const branch of [rule, ...rule.otherwise]) {
-    walkBody(branch.body, visitor);
-    for (const term of [...branch.ref.slice(1), ...(branch.args ?? []), branch.key, branch.value]) {
-      if (term !== undefined) walkTerm(term, visitor);
-    }
+  for (const expression of rule.body) {
+    walkExpression(expression, visitor);
+    index += 1;
   }
-  return references;
+  for (const term of [...rule.ref.slice(1), ...(rule.args ?? []), rule.key, rule.value]) {
+    if (term !== undefined) walkTerm(term, visitor);
+  }
+  return reached;
 }
 
-export function dependencyGraph(context: CompileContext): Map<WorkRule, Set<WorkRule>> {
+/** Every rule and `else` branch with what it depends on. */
+export function dependencyGraph(context: Pick<CompileContext, 'modules' | 'tree'>): Map<WorkRule, Set<WorkRule>> {
   const graph = new Map<WorkRule, Set<WorkRule>>();
-  for (const module of context.modules) {
-    for (const rule of module.rules) {
-      const reached = new Set<WorkRule>();
-      for (const reference of dataReferences(rule))
-        for (const other of rulesReached(context.tree, reference)) reached.add(other);
-      graph.set(rule, reached);
-    }
-  }
+  for (const rule of allRules(context)) graph.set(rule, reachedBy(context.tree, rule));
   return graph;
 }
 
@@ -139,7 +150,7 @@ function cyclic(graph: Map<WorkRule, Set<WorkRule>>): Set<WorkRule> {
 }
 
 export function checkRecursion(context: CompileContext): void {
-  const graph = dependencyGraph(context);
+  const { graph } = context;
   for (const rule of cyclic(graph)) {
     const path = pathBack(graph, rule) ?? [rule];
     const shown = path.map((step) => formatRef(step.ref)).join(' -> ');

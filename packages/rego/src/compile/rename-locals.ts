@@ -135,6 +135,9 @@ export class LocalRenamer {
         return { ...term, items: term.items.map((item) => this.argument(item)) };
       case 'object':
         return { ...term, entries: term.entries.map(([key, value]) => [key, this.argument(value)] as const) };
+      case 'ref':
+        // Even `input` and `data`: OPA takes them for arguments too, and finds them unsafe.
+        return { ...term, terms: term.terms.map((part) => this.argument(part)) };
       case 'call':
         this.error(term.location, 'rule arguments cannot contain calls');
         return term;

@@ -3,8 +3,8 @@
  * those that nothing binds (`rego_unsafe_var_error`). The order found here is the order of
  * evaluation. Follows OPA's reorderBodyForSafety.
  */
-import type { Body, Expression, Term } from '../syntax/ast.js';
-import { type CompileContext, isEquality, isGenerated, report, type WorkRule, writtenName } from './model.js';
+import type { Body, Expression, Location, Term } from '../syntax/ast.js';
+import { type CompileContext, isEquality, report, type WorkRule, writtenName } from './model.js';
 import {
   BINDABLE_VARS,
   bodyVars,
@@ -36,6 +36,13 @@ function isReferenceSafe(term: Term, safe: ReadonlySet<string>): boolean {
   return isSubset(varsOf(head, SAFETY_VARS), safe);
 }
 
+/** Whether OPA has a comprehension bind the variables of a pattern: which side it is on makes a difference. */
+function fits(pattern: Term & { kind: 'array' | 'object' }, source: Term, isLeft: boolean): boolean {
+  if (pattern.kind === 'array')
+    return isLeft ? source.kind.endsWith('comprehension') : source.kind === 'array-comprehension';
+  return !isLeft && source.kind === 'object-comprehension';
+}
+
 /** Works out which variables an equality binds, given those known: OPA's Unify. */
 class Unifier {
   readonly unified: Names = new Set();
@@ -58,8 +65,8 @@ class Unifier {
       for (const [index, item] of a.items.entries()) this.unify(item, b.items[index] as Term);
     } else if (a.kind === 'object' && b.kind === 'object') this.unifyObjects(a, b);
     else {
-      this.unifyPattern(a, b);
-      this.unifyPattern(b, a);
+      this.unifyPattern(a, b, true);
+      this.unifyPattern(b, a, false);
     }
   }
 
@@ -71,10 +78,10 @@ class Unifier {
     }
   }
 
-  private unifyPattern(pattern: Term, source: Term): void {
+  private unifyPattern(pattern: Term, source: Term, isLeft: boolean): void {
     if (pattern.kind !== 'array' && pattern.kind !== 'object') return;
-    const isComprehension = source.kind.endsWith('comprehension');
-    if (isComprehension || (source.kind === 'ref' && isReferenceSafe(source, this.safe))) this.markAll(pattern);
+    if (source.kind === 'ref' ? isReferenceSafe(source, this.safe) : fits(pattern, source, isLeft))
+      this.markAll(pattern);
   }
 
   private unifyVar(name: string, other: Term): void {
@@ -419,39 +426,44 @@ export function reportUnsafe(context: Pick<CompileContext, 'errors'>, unsafe: Un
     const [left] = expression.kind === 'call' && expression.infix === ':=' ? expression.args : [];
     if (left !== undefined) for (const name of varsOf(left)) assigned.add(name);
   }
-  const pairs: { name: string; expression: Expression }[] = [];
-  const seen = new Set<string>();
-  for (const [expression, vars] of unsafe) {
-    for (const name of vars) {
-      if (seen.has(name)) continue;
-      seen.add(name);
-      pairs.push({ name, expression });
-    }
-  }
-  const written = pairs.filter(({ name }) => writtenName(name) !== '' && !isGenerated(name));
-  const hasOther = written.some(({ name }) => !assigned.has(name));
-  written.sort(
-    (a, b) =>
-      a.expression.location.row - b.expression.location.row || (writtenName(a.name) < writtenName(b.name) ? -1 : 1),
-  );
+  // A variable is reported once, where it is first met.
+  const places = new Map<string, Location>();
+  const byPlace = [...unsafe].sort(([a], [b]) => compareLocations(a.location, b.location));
+  for (const [{ location }, vars] of byPlace)
+    for (const name of vars) if (!places.has(name)) places.set(name, location);
+  const written = [...places].filter(([name]) => !isTemporary(name));
+  const hasOther = written.some(([name]) => !assigned.has(name));
   let count = 0;
-  for (const { name, expression } of written) {
+  for (const [name, location] of written) {
     if (hasOther && assigned.has(name)) continue;
-    const shown = writtenName(name);
+    const shown = shownName(name);
     const hint = KEYWORD_HINTS.has(shown)
       ? ` (hint: \`import future.keywords.${shown}\` to import a future keyword)`
       : '';
-    report(context, 'rego_unsafe_var_error', expression.location, `var ${shown} is unsafe${scope}${hint}`);
+    report(context, 'rego_unsafe_var_error', location, `var ${shown} is unsafe${scope}${hint}`);
     count += 1;
   }
   if (count > 0) return;
   const reported = new Set<string>();
-  for (const [expression, vars] of unsafe) {
-    const fresh = [...vars].filter((name) => !reported.has(name));
+  for (const [{ location }, vars] of byPlace) {
+    const fresh = [...vars].filter((name) => isTemporary(name) && !reported.has(name));
     if (fresh.length === 0) continue;
     for (const name of fresh) reported.add(name);
-    report(context, 'rego_unsafe_var_error', expression.location, `expression is unsafe${scope}`);
+    report(context, 'rego_unsafe_var_error', location, `expression is unsafe${scope}`);
   }
+}
+
+function compareLocations(a: Location, b: Location): number {
+  return a.row - b.row || a.col - b.col;
+}
+
+/** A name no author wrote; a wildcard is one an author did write. */
+function isTemporary(name: string): boolean {
+  return name.startsWith('~') || name.startsWith('$~');
+}
+
+function shownName(name: string): string {
+  return name.startsWith('$') ? '_' : writtenName(name);
 }
 
 function headVars(rule: WorkRule): Names {
@@ -476,8 +488,8 @@ export function checkHead(context: CompileContext, rule: WorkRule): void {
   const args = argumentVars(rule);
   const known = varsOf(rule.body, SAFETY_VARS);
   for (const name of vars) {
-    if (args.has(name) || known.has(name) || isGenerated(name)) continue;
-    report(context, 'rego_unsafe_var_error', rule.source.head.location, `var ${writtenName(name)} is unsafe`);
+    if (args.has(name) || known.has(name) || isTemporary(name)) continue;
+    report(context, 'rego_unsafe_var_error', rule.source.head.location, `var ${shownName(name)} is unsafe`);
   }
 }
 

@@ -27,7 +27,7 @@ import {
 import { optimize } from './optimize.js';
 import type { QueryPlan } from './plan.js';
 import { PlanBuilder } from './plan-builder.js';
-import { checkRecursion } from './recursion.js';
+import { checkRecursion, dependencyGraph } from './recursion.js';
 import { LocalRenamer, renameLocals } from './rename-locals.js';
 import { resolveNames, resolveQuery } from './resolve-names.js';
 import { buildRuleTree, checkConflicts, RuleTree } from './rule-tree.js';
@@ -68,6 +68,12 @@ export const STAGES: readonly Stage[] = [
   { name: 'rename-locals', run: renameLocals },
   { name: 'rewrite-prints', run: (context) => mentions(context, 'print') && rewritePrints(context, context.prints) },
   { name: 'expand-calls', run: expandRules },
+  {
+    name: 'build-graph',
+    run: (context) => {
+      context.graph = dependencyGraph(context);
+    },
+  },
   { name: 'check-withs', run: (context) => mentions(context, 'with') && checkWiths(context) },
   { name: 'check-conflicts', run: checkConflicts },
   { name: 'check-calls', run: checkCalls },
@@ -146,6 +152,7 @@ export function compileModules(input: CompileInput): CompiledModules {
     recoverable: [],
     names: new NameSource(),
     tree: new RuleTree(),
+    graph: new Map(),
     types: undefined,
   };
   for (const stage of STAGES) {

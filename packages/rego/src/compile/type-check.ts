@@ -8,10 +8,10 @@ import type { Body, CallExpression, Expression, Location, Term } from '../syntax
 import { operatorName } from '../syntax/ast.js';
 import type { Value } from '../values/index.js';
 import { type CompileContext, equality, report, variable, type WorkRule, writtenName } from './model.js';
-import { dependencyGraph, dependents, rulesReached } from './recursion.js';
-import { formatRef, groundPrefix, isGroundRef, type RuleTree } from './rule-tree.js';
+import { dependents, rulesReached } from './recursion.js';
+import { formatRef, groundPrefix, isGroundRef } from './rule-tree.js';
 import { documentRoot, TypeEnvironment } from './type-environment.js';
-import { ReferenceChecker, type TypeError } from './type-references.js';
+import { ReferenceChecker, type TypeProblem } from './type-references.js';
 import { unifies, unifyTerm, unifyTerms } from './type-unify.js';
 import {
   ANY,
@@ -26,13 +26,13 @@ import {
   type Type,
   valuesOf,
 } from './types.js';
-import { requiresEvaluation, walkExpression, walkTerm } from './walk.js';
+import { walkExpression, walkTerm } from './walk.js';
 
 type Closure = Term & { kind: 'array-comprehension' | 'set-comprehension' | 'object-comprehension' };
 
 interface CheckedBody {
   readonly environment: TypeEnvironment;
-  readonly errors: readonly TypeError[];
+  readonly errors: readonly TypeProblem[];
 }
 
 interface Remembered extends CheckedBody {
@@ -56,18 +56,11 @@ function namesIn(term: Term): readonly string[] {
   return [...names];
 }
 
-function isFunctionReference(tree: RuleTree, builtins: ReadonlyMap<string, unknown>, term: Term): boolean {
-  if (term.kind !== 'ref') return false;
-  const name = operatorName(term);
-  if (name !== undefined && builtins.has(name)) return true;
-  return documentRoot(term.terms[0]) === 'data' && tree.find(constants(term.terms.slice(1)))?.isFunction === true;
-}
-
 function constants(terms: readonly Term[]): readonly Value[] {
   return terms.map((term) => (term.kind === 'scalar' ? term.value : ''));
 }
 
-type Context = Pick<CompileContext, 'builtins' | 'tree' | 'names'> & { readonly graph: Map<WorkRule, Set<WorkRule>> };
+type Context = Pick<CompileContext, 'builtins' | 'tree' | 'names' | 'graph'>;
 
 export class TypeChecker {
   /** Where the types of rules are. */
@@ -90,7 +83,7 @@ export class TypeChecker {
   /** Checks a body; the environment returned knows its variables. */
   body(body: Body, outer: TypeEnvironment): CheckedBody {
     const environment = outer.wrap();
-    const errors: TypeError[] = [];
+    const errors: TypeProblem[] = [];
     for (const expression of this.hoisted(body)) this.expression(expression, environment, errors);
     return { environment, errors };
   }
@@ -109,11 +102,11 @@ export class TypeChecker {
     return checked;
   }
 
-  private expression(expression: Expression, environment: TypeEnvironment, into: TypeError[]): void {
+  private expression(expression: Expression, environment: TypeEnvironment, into: TypeProblem[]): void {
     const own = expression.with.length === 0 ? environment : this.modified(expression, environment);
     const closureErrors = this.closures(expression, own);
     into.push(...closureErrors);
-    const referenceErrors: TypeError[] = [];
+    const referenceErrors: TypeProblem[] = [];
     this.references(expression, new ReferenceChecker(own), referenceErrors);
     into.push(...referenceErrors);
     const error = this.checkExpression(expression, own);
@@ -123,8 +116,8 @@ export class TypeChecker {
   }
 
   /** Errors in comprehensions; those of the last that has any. */
-  private closures(expression: Expression, environment: TypeEnvironment): readonly TypeError[] {
-    let result: readonly TypeError[] = [];
+  private closures(expression: Expression, environment: TypeEnvironment): readonly TypeProblem[] {
+    let result: readonly TypeProblem[] = [];
     walkExpression(expression, {
       term: (term) => {
         if (!isClosure(term)) return true;
@@ -137,7 +130,7 @@ export class TypeChecker {
     return result;
   }
 
-  private references(expression: Expression, checker: ReferenceChecker, into: TypeError[]): void {
+  private references(expression: Expression, checker: ReferenceChecker, into: TypeProblem[]): void {
     const term = (each: Term): boolean => {
       if (isClosure(each)) return false;
       if (each.kind !== 'ref') return true;
@@ -177,7 +170,7 @@ export class TypeChecker {
     }
   }
 
-  private checkExpression(expression: Expression, environment: TypeEnvironment): TypeError | undefined {
+  private checkExpression(expression: Expression, environment: TypeEnvironment): TypeProblem | undefined {
     for (const { target, value, location } of expression.with) {
       const [wanted, given] = [this.typeOfFunction(target, environment), this.typeOfFunction(value, environment)];
       if (wanted?.kind !== 'function' || given?.kind !== 'function' || unifies(wanted, given)) continue;
@@ -219,7 +212,7 @@ export class TypeChecker {
     return made;
   }
 
-  private equality(expression: CallExpression, environment: TypeEnvironment): TypeError | undefined {
+  private equality(expression: CallExpression, environment: TypeEnvironment): TypeProblem | undefined {
     const [left, right] = expression.args as readonly [Term, Term];
     const [a, b] = [environment.of(left), environment.of(right)];
     if (unifyTerms(environment, left, right)) return undefined;
@@ -231,14 +224,14 @@ export class TypeChecker {
     hasKey: boolean,
     environment: TypeEnvironment,
     location: Location,
-  ): TypeError | undefined {
+  ): TypeProblem | undefined {
     const arity = hasKey ? 3 : 2;
     const [collection, value] = [args[arity - 1], args[arity - 2]];
     if (collection === undefined || value === undefined) return undefined;
     const type = environment.of(collection);
     const values = valuesOf(type);
     if (values === undefined) return undefined;
-    const operand = (term: Term, wanted: MaybeType): TypeError | undefined => {
+    const operand = (term: Term, wanted: MaybeType): TypeProblem | undefined => {
       if (wanted === undefined || isNil(wanted)) return undefined;
       const have = environment.of(term);
       if ((isNil(have) || unifies(have, wanted)) && unifyTerm(environment, term, wanted, false)) return undefined;
@@ -248,7 +241,7 @@ export class TypeChecker {
     return keyError ?? operand(value, values);
   }
 
-  private call(expression: CallExpression, name: string, environment: TypeEnvironment): TypeError | undefined {
+  private call(expression: CallExpression, name: string, environment: TypeEnvironment): TypeProblem | undefined {
     const { operator, args, location } = expression;
     const isData = operator.kind === 'ref' && documentRoot(operator.terms[0]) === 'data';
     const type = isData ? environment.of(operator) : this.declaration(name);
@@ -257,7 +250,7 @@ export class TypeChecker {
     if (type?.kind !== 'function') return { location, message: `undefined function ${shown}`, isFromNil: false };
     const wanted = type.result === undefined ? type.args : [...type.args, type.result];
     const wantedAt = (index: number): MaybeType => (index < wanted.length ? wanted[index] : type.variadic);
-    const failure = (message: string, have: readonly MaybeType[]): TypeError => ({
+    const failure = (message: string, have: readonly MaybeType[]): TypeProblem => ({
       location,
       message: `${shown}: ${message}\n\thave: (${have.map(showType).join(', ')})\n\twant: (${wanted.map(showType).join(', ')})`,
       isFromNil: have.some(isNil),
@@ -323,7 +316,7 @@ export class TypeChecker {
   }
 
   /** Types a rule and remembers it for those that read it. */
-  rule(rule: WorkRule): readonly TypeError[] {
+  rule(rule: WorkRule): readonly TypeProblem[] {
     const path = constants(groundPrefix(rule.ref));
     const { environment, errors } = this.body(rule.body, this.rules.wrap());
     this.hoistedBodies.clear();
@@ -383,25 +376,12 @@ class Hoister {
     const result: Expression[] = [];
     this.into = result;
     for (const expression of body) {
-      this.with = [];
-      const modifiers =
-        expression.with.length === 0
-          ? expression.with
-          : expression.with.map((modifier) => ({ ...modifier, value: this.replacement(modifier.value) }));
-      this.with = modifiers;
-      const hoisted = this.expression(expression);
-      result.push(modifiers === expression.with ? hoisted : { ...hoisted, with: modifiers });
+      this.with = expression.with;
+      result.push(this.expression(expression));
     }
     this.into = outer.into;
     this.with = outer.with;
     return result;
-  }
-
-  /** The value of a `with` is evaluated before, unless it names a function. */
-  private replacement(value: Term): Term {
-    if (!requiresEvaluation(value) || isFunctionReference(this.context.tree, this.context.builtins, value))
-      return value;
-    return this.capture(value);
   }
 
   private expression(expression: Expression): Expression {
@@ -476,7 +456,7 @@ class Hoister {
   }
 }
 
-function mismatch(location: Location, left: MaybeType, right: MaybeType): TypeError {
+function mismatch(location: Location, left: MaybeType, right: MaybeType): TypeProblem {
   const message = `match error\n\tleft  : ${showType(left)}\n\tright : ${showType(right)}`;
   return { location, message, isFromNil: isNil(left) || isNil(right) };
 }
@@ -509,12 +489,9 @@ function inOrder(graph: Map<WorkRule, Set<WorkRule>>): readonly WorkRule[] {
 }
 
 export function checkTypes(context: CompileContext): TypeChecker {
-  const graph = dependencyGraph(context);
-  const checker = new TypeChecker({ ...context, graph });
-  for (const rule of inOrder(graph)) {
-    for (const branch of [rule, ...rule.otherwise]) {
-      for (const { location, message } of checker.rule(branch)) report(context, 'rego_type_error', location, message);
-    }
+  const checker = new TypeChecker(context);
+  for (const rule of inOrder(context.graph)) {
+    for (const { location, message } of checker.rule(rule)) report(context, 'rego_type_error', location, message);
   }
   return checker;
 }

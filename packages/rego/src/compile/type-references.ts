@@ -10,7 +10,7 @@ import { documentRoot, extentOf, selectConstant, type TypeEnvironment, type Type
 import { unifies, unifyTerm } from './type-unify.js';
 import { ANY, keysOf, type MaybeType, type Type, valuesOf } from './types.js';
 
-export interface TypeError {
+export interface TypeProblem {
   readonly location: Location;
   readonly message: string;
   /** It may be no more than a consequence of another error. */
@@ -25,12 +25,12 @@ function isEmptyCollection(type: MaybeType): boolean {
   return type?.kind === 'set' && type.of === undefined;
 }
 
-function undefinedReference(terms: Terms): TypeError {
+function undefinedReference(terms: Terms): TypeProblem {
   const head = terms[0] as Term;
   return { location: head.location, message: `undefined ref: ${formatRef(terms)}`, isFromNil: false };
 }
 
-function functionAsReference(terms: Terms): TypeError {
+function functionAsReference(terms: Terms): TypeProblem {
   const last = terms.at(-1) as Term;
   const isTemporary = last.kind === 'var' && writtenName(last.name) === '';
   const name = formatRef(isTemporary ? terms.slice(0, -1) : terms);
@@ -45,7 +45,7 @@ export class ReferenceChecker {
     this.environment = environment;
   }
 
-  check(terms: Terms): TypeError | undefined {
+  check(terms: Terms): TypeProblem | undefined {
     const head = terms[0] as Term;
     if (head.kind !== 'var') return undefined;
     if (this.environment.ofReference(terms)?.kind === 'function') return functionAsReference(terms);
@@ -53,7 +53,7 @@ export class ReferenceChecker {
   }
 
   /** From the innermost environment outwards: the first that knows the path decides. */
-  private search(from: TypeEnvironment, terms: Terms): TypeError | undefined {
+  private search(from: TypeEnvironment, terms: Terms): TypeProblem | undefined {
     const head = terms[0] as Term;
     if (head.kind !== 'var') return undefined;
     const root = documentRoot(head);
@@ -78,14 +78,14 @@ export class ReferenceChecker {
     return this.leaf(ANY, terms, 0);
   }
 
-  private typeStep(name: string, type: MaybeType, terms: Terms): TypeError | undefined {
+  private typeStep(name: string, type: MaybeType, terms: Terms): TypeProblem | undefined {
     const known = this.environment.variable(name);
     if (known === undefined) this.environment.set(name, type);
     else if (!unifies(type, known)) return undefinedReference(terms);
     return undefined;
   }
 
-  private descend(root: TypeNode, terms: Terms): TypeError | undefined | 'elsewhere' {
+  private descend(root: TypeNode, terms: Terms): TypeProblem | undefined | 'elsewhere' {
     let node = root;
     for (let index = 1; index < terms.length; index++) {
       const step = terms[index] as Term;
@@ -104,7 +104,7 @@ export class ReferenceChecker {
     return undefined;
   }
 
-  private leaf(type: Type, terms: Terms, start: number): TypeError | undefined {
+  private leaf(type: Type, terms: Terms, start: number): TypeProblem | undefined {
     let current: MaybeType = type;
     for (let index = start; index < terms.length; index++) {
       const step = terms[index] as Term;

@@ -68,6 +68,14 @@ function isGround(term: Term): boolean {
   }
 }
 
+/** A copy of which every node stands at one place: a head shared by further bodies stands where they begin. */
+function relocated<T>(node: T, location: Location): T {
+  if (Array.isArray(node)) return node.map((each: unknown) => relocated(each, location)) as T;
+  if (typeof node !== 'object' || node === null || !('location' in node)) return node;
+  const copy = Object.entries(node).map(([key, value]) => [key, relocated<unknown>(value, location)] as const);
+  return { ...Object.fromEntries(copy), location } as T;
+}
+
 class ModuleParser extends BodyParser {
   parse(skipRules: boolean): Statement[] {
     const statements: Statement[] = [];
@@ -382,7 +390,7 @@ class ModuleParser extends BodyParser {
       if (body === undefined) return undefined;
       this.scan();
       const location = this.spanFrom(start);
-      const next = this.freshWildcards({ ...head, location });
+      const next = this.freshWildcards(relocated(head, start));
       rules.push({ kind: 'rule', default: false, head: next, body, generatedBody: false, otherwise: [], location });
     }
     return rules;
