@@ -156,7 +156,6 @@ function announceCase(body: Body, terms: readonly Term[]): Body {
     args: [{ kind: 'array', items: terms, location }],
     negated: false,
     with: [],
-    generated: true,
     location,
   };
   return [...body.slice(0, after + 1), call, ...body.slice(after + 1)];
