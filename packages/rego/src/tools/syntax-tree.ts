@@ -1,5 +1,14 @@
 /** `parse`: a module's syntax tree as OPA prints it, as JSON or one node a line. */
-import type { Body, Expression, Head, Module, Rule, Term, With } from '../syntax/ast.js';
+import {
+  type Body,
+  type Expression,
+  type Head,
+  isWildcard,
+  type Module,
+  type Rule,
+  type Term,
+  type With,
+} from '../syntax/ast.js';
 import { syntaxToValue, termToValue } from '../syntax/module-to-value.js';
 import { compare, entriesOf, formatTerm, get, isArray, isObject, type Value } from '../values/index.js';
 import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
@@ -8,8 +17,10 @@ import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
 const FIELD_ORDERS: readonly (readonly [string, readonly string[]])[] = [
   ['package', ['package', 'imports', 'annotations', 'rules', 'comments']],
   ['ref', ['name', 'args', 'key', 'value', 'assign', 'ref']],
-  ['domain', ['key', 'value', 'domain', 'body']],
+  ['domain', ['body', 'domain', 'key', 'value']],
   ['alias', ['path', 'alias']],
+  ['term', ['term', 'body']],
+  ['key', ['key', 'value', 'body']],
 ];
 
 /** The order of OPA's terms of different types. */
@@ -31,6 +42,8 @@ function sortedEntries(value: Value): Value {
 }
 
 function ordered(given: Value): OrderedJson {
+  // Go writes OPA's null as an empty struct.
+  if (isObject(given) && get(given, 'type') === 'null') return { type: 'null', value: {} };
   const value = sortedEntries(given);
   if (isArray(value)) return value.map(ordered);
   if (!isObject(value)) return new RegoJson(value);
@@ -170,7 +183,7 @@ class TreePrinter {
         break;
       case 'and':
       case 'or':
-        this.node(expression.kind, () => {
+        this.node(`logical${expression.kind}`, () => {
           this.body(expression.left);
           this.body(expression.right);
         });
@@ -192,14 +205,18 @@ class TreePrinter {
         this.line(formatTerm(term.value));
         break;
       case 'var':
-        this.line(term.name);
+        this.line(isWildcard(term.name) ? '_' : term.name);
         break;
       case 'ref':
         this.node('ref', () => this.terms(term.terms));
         break;
       case 'array':
+        this.node('array', () => this.terms(term.items));
+        break;
       case 'set':
-        this.node(term.kind, () => this.terms(term.items));
+        this.node('set', () => {
+          this.terms([...term.items].sort((a, b) => compareTerms(termToValue(a), termToValue(b))));
+        });
         break;
       case 'object':
         this.node('object', () => {
