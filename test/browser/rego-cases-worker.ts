@@ -30,7 +30,7 @@ async function loadFor({ testCase, version }: LocatedCase): Promise<void> {
   });
 }
 
-self.onmessage = async ({ data: { backend } }) => {
+async function runAll(backend: 'generated' | 'closures'): Promise<void> {
   const cases = parseJson(await (await fetch('/cases.json')).text()) as unknown as readonly LocatedCase[];
   const started = performance.now();
   const failures: string[] = [];
@@ -43,4 +43,13 @@ self.onmessage = async ({ data: { backend } }) => {
     else failures.push(`${file}#${index} ${testCase.note}: ${reason.slice(0, 300)}`);
   }
   self.postMessage({ backend, passed, failures, milliseconds: Math.round(performance.now() - started) });
+}
+
+self.onmessage = ({ data: { backend } }) => {
+  // Thrown where the page's `onerror` hears of it.
+  runAll(backend).catch((error: unknown) =>
+    queueMicrotask(() => {
+      throw error;
+    }),
+  );
 };
