@@ -36,7 +36,10 @@ function compareTerms(a: Value, b: Value): number {
 }
 
 function sortedEntries(value: Value): Value {
-  if (!isObject(value) || get(value, 'type') !== 'object') return value;
+  if (!isObject(value)) return value;
+  const items = get(value, 'value');
+  if (get(value, 'type') === 'set' && isArray(items)) return { type: 'set', value: [...items].sort(compareTerms) };
+  if (get(value, 'type') !== 'object') return value;
   const entries = (get(value, 'value') ?? []) as readonly (readonly [Value, Value])[];
   return { type: 'object', value: [...entries].sort(([a], [b]) => compareTerms(a, b)) };
 }
