@@ -18,7 +18,6 @@ const FIELD_ORDERS: readonly (readonly [string, readonly string[]])[] = [
   ['package', ['package', 'imports', 'annotations', 'rules', 'comments']],
   ['ref', ['name', 'args', 'key', 'value', 'assign', 'ref']],
   ['domain', ['body', 'domain', 'key', 'value']],
-  ['alias', ['path', 'alias']],
   ['term', ['term', 'body']],
   ['key', ['key', 'value', 'body']],
 ];
@@ -62,25 +61,36 @@ function base64(text: string): string {
   return btoa(binary);
 }
 
-/** OPA names no head `p[x] if …`, whose value was not written. */
-function withoutNames(module: Module): Value {
+/** OPA names a head of two steps, and gives the second as its key, when a value is written for it. */
+function headNames(head: Head): Readonly<Record<string, Value>> | undefined {
+  const [first, second] = head.ref;
+  if (first?.kind !== 'var' || second === undefined || head.ref.length !== 2 || head.key !== undefined)
+    return undefined;
+  if (head.args !== undefined) return undefined;
+  return head.generatedValue ? {} : { name: first.name, key: termToValue(second) };
+}
+
+function withNames(module: Module): Value {
   const tree = syntaxToValue(module);
   const rules = get(tree, 'rules');
   if (!isObject(tree) || !isArray(rules)) return tree;
   const named = rules.map((rule, index) => {
-    const head = module.rules[index]?.head;
-    const isUnnamed = head?.generatedValue === true && head.ref.length === 2 && head.args === undefined;
-    const fields = get(rule, 'head');
-    if (!isUnnamed || fields === undefined || !isObject(fields) || !isObject(rule)) return rule;
-    const kept = [...entriesOf(fields)].filter(([key]) => key !== 'name') as [string, Value][];
-    return Object.fromEntries([...entriesOf(rule), ['head', Object.fromEntries(kept)]] as [string, Value][]);
+    const source = module.rules[index]?.head;
+    const names = source && headNames(source);
+    const head = get(rule, 'head');
+    if (names === undefined || head === undefined || !isObject(head) || !isObject(rule)) return rule;
+    const kept = [...entriesOf(head)].filter(([key]) => key !== 'name') as [string, Value][];
+    return Object.fromEntries([...entriesOf(rule), ['head', { ...Object.fromEntries(kept), ...names }]] as [
+      string,
+      Value,
+    ][]);
   });
   return Object.fromEntries([...entriesOf(tree), ['rules', named]] as [string, Value][]);
 }
 
 /** The tree as `opa parse --format json` writes it. */
 export function syntaxTreeJson(module: Module): string {
-  const tree = ordered(withoutNames(module)) as { readonly [key: string]: OrderedJson };
+  const tree = ordered(withNames(module)) as { readonly [key: string]: OrderedJson };
   const comments = module.comments.map(({ text, location: { file, row, col } }) => ({
     Text: base64(text),
     Location: { file, row, col },
