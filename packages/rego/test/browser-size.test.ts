@@ -54,6 +54,8 @@ describe('the browser bundle', async () => {
       'json-schemas',
       'templates',
       'aws',
+      'networks',
+      'times',
     ]) {
       const chunk = outputOf(`builtins/${family}.ts`);
       expect(chunk, family).not.toBe('');

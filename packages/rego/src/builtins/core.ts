@@ -10,7 +10,6 @@ import { graphBuiltins } from './graphs.js';
 import { hashBuiltins } from './hashes.js';
 import { httpBuiltins } from './http.js';
 import { jsonPathBuiltins } from './json-paths.js';
-import { networkBuiltins } from './networks.js';
 import { numberBuiltins } from './numbers.js';
 import { objectBuiltins } from './objects.js';
 import { regoBuiltins } from './rego.js';
@@ -18,7 +17,6 @@ import { regexBuiltins } from './regular-expressions.js';
 import { semverBuiltins } from './semver.js';
 import { setBuiltins } from './sets.js';
 import { stringBuiltins } from './strings.js';
-import { timeBuiltins } from './times.js';
 import { tracingBuiltins } from './tracing.js';
 import { typeBuiltins } from './types.js';
 import { unitBuiltins } from './units.js';
@@ -37,7 +35,6 @@ export const coreBuiltins: readonly Builtin[] = [
   hashBuiltins,
   httpBuiltins,
   jsonPathBuiltins,
-  networkBuiltins,
   numberBuiltins,
   objectBuiltins,
   regexBuiltins,
@@ -45,7 +42,6 @@ export const coreBuiltins: readonly Builtin[] = [
   semverBuiltins,
   setBuiltins,
   stringBuiltins,
-  timeBuiltins,
   tracingBuiltins,
   typeBuiltins,
   unitBuiltins,

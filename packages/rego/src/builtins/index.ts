@@ -8,7 +8,9 @@ import { certificateBuiltins } from './certificates.js';
 import { coreBuiltins } from './core.js';
 import { graphqlBuiltins } from './graphql-documents.js';
 import { jsonSchemaBuiltins } from './json-schemas.js';
+import { networkBuiltins } from './networks.js';
 import { templateBuiltins } from './templates.js';
+import { timeBuiltins } from './times.js';
 import { tokenBuiltins } from './tokens.js';
 import type { TypeDecl } from './type-decl.js';
 import { yamlBuiltins } from './yaml-text.js';
@@ -32,7 +34,9 @@ const rareBuiltins: readonly Builtin[] = [
   certificateBuiltins,
   graphqlBuiltins,
   jsonSchemaBuiltins,
+  networkBuiltins,
   templateBuiltins,
+  timeBuiltins,
   tokenBuiltins,
   yamlBuiltins,
 ].flat();

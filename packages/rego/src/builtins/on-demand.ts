@@ -21,7 +21,7 @@ export const builtins: ReadonlyMap<string, Builtin> = table;
 const loaded = new Set<RareFamily>();
 
 /** Words without which a text names no function of a rare family; the first word of a name cannot be escaped. */
-const HINT = /\b(?:graphql|io|crypto|yaml|json|strings|providers)\s*[.[]|METADATA/;
+const HINT = /\b(?:graphql|io|crypto|yaml|json|strings|providers|net|time)\s*[.[]|METADATA/;
 
 function addNames(node: unknown, names: Set<string>): void {
   if (Array.isArray(node)) {

@@ -1,5 +1,5 @@
 /**
- * The families that few modules use and that weigh much, each loaded by an import of its own. Which
+ * The families that not every module uses and that weigh much, each loaded by an import of its own. Which
  * ones a module needs is told by the names in its text, before it is compiled.
  */
 import type { Builtin } from './builtin.js';
@@ -24,4 +24,6 @@ export const rareFamilies: readonly RareFamily[] = [
   },
   { prefixes: ['strings.render_template'], load: async () => (await import('./templates.js')).templateBuiltins },
   { prefixes: ['providers.aws.'], load: async () => (await import('./aws.js')).awsBuiltins },
+  { prefixes: ['net.'], load: async () => (await import('./networks.js')).networkBuiltins },
+  { prefixes: ['time.'], load: async () => (await import('./times.js')).timeBuiltins },
 ];
