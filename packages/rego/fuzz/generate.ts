@@ -4,7 +4,7 @@
  */
 import { body, statements } from './bodies.js';
 import { Random } from './random.js';
-import { freshName, KINDS, type Kind, type KnownRule, type Scope, term, type Variable } from './terms.js';
+import { freshName, KINDS, type Kind, type KnownRule, literal, type Scope, term, type Variable } from './terms.js';
 
 export interface Program {
   readonly version: 'v0' | 'v1';
@@ -105,7 +105,7 @@ class ModuleWriter {
               return variable.name;
             },
           ],
-          [1, () => term(arg, this.scope(), 0)],
+          [1, () => literal(arg, random)],
           [
             1,
             () => {

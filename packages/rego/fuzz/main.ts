@@ -1,6 +1,6 @@
 /** The command behind `npm run fuzz:rego -- --programs N --seed N`; the last line is the verdict. */
 import { parseArgs } from 'node:util';
-import { isOpaInstalled, opaInstallHint, startOpa } from '../../../test/servers/opa.js';
+import { isOpaInstalled, opaCommand, opaInstallHint, startOpa } from '../../../test/servers/opa.js';
 import { describeFound, fuzz } from './run.js';
 
 const { values } = parseArgs({
@@ -29,6 +29,7 @@ const report = await fuzz({
   programs: Number(values.programs),
   seed,
   peers: pairs.map(({ v0, v1 }) => ({ v0: v0.url, v1: v1.url })),
+  command: opaCommand(),
   maxDifferences: Number(values.differences),
   shrinkMs: Number(values.shrink) * 1000,
   onDifference: (found) => console.log(`\n${describeFound(found)}\n`),

@@ -1,5 +1,7 @@
 /** What a program does, in a form in which two engines can be compared. */
+
 import { keyOf, type Value } from '../src/values/index.js';
+import type { Program } from './generate.js';
 
 /** An answer: a value's canonical key, `undefined`, or `error CODE`. */
 export type Answer = string;
@@ -16,6 +18,8 @@ export interface Outcome {
 export interface Difference {
   /** Stays the same while shrinking. */
   readonly category: string;
+  /** `input number:path` of the answer that differs. */
+  readonly path?: string;
   readonly expected: string;
   readonly got: string;
 }
@@ -38,7 +42,9 @@ function withoutRow(error: string): string {
 
 function sameErrors(expected: readonly string[], got: readonly string[]): boolean {
   const [wanted, found] = [expected.map(withoutRow), got.map(withoutRow)];
-  if (expected.length >= ERROR_LIMIT) return codes(expected) === codes(got) || got.length >= ERROR_LIMIT;
+  // Some errors have no place at all in OPA.
+  if (expected.length >= ERROR_LIMIT || expected.some((error) => error.endsWith('@:0')))
+    return codes(expected) === codes(got) || got.length >= ERROR_LIMIT;
   return [...new Set(wanted)].join(' ') === [...new Set(found)].join(' ');
 }
 
@@ -46,9 +52,27 @@ function shapeOf(answer: Answer): string {
   return answer.startsWith('error') || answer === 'undefined' ? answer : 'value';
 }
 
+/**
+ * OPA overlooks the unsafe variables of an expression that also closes over variables of its body
+ * (its reorderBodyForSafety replaces the one set by the other); the program then fails when it is
+ * evaluated, with an internal error. Refusing it is right.
+ */
+function isOverlooked(program: Program, expected: readonly string[], got: readonly string[]): boolean {
+  const extra = got.filter((error) => !expected.includes(error));
+  return (
+    extra.length > 0 &&
+    extra.every((error) => {
+      const [, module = '', row = ''] = /^rego_unsafe_var_error@m(\d):(\d+)$/.exec(error) ?? [];
+      const line = program.modules[Number(module)]?.split('\n')[Number(row) - 1] ?? '';
+      return row !== '' && /\||\bevery\b|\bnot\b/.test(line);
+    })
+  );
+}
+
 /** `expected` is OPA's outcome. */
-export function compareOutcomes(expected: Outcome, got: Outcome): Difference | undefined {
+export function compareOutcomes(program: Program, expected: Outcome, got: Outcome): Difference | undefined {
   if (!sameErrors(expected.compileErrors, got.compileErrors)) {
+    if (isOverlooked(program, expected.compileErrors, got.compileErrors)) return undefined;
     return {
       category: `compile: OPA ${codes(expected.compileErrors) || 'accepts'}, we ${codes(got.compileErrors) || 'accept'}`,
       expected: expected.compileErrors.join(' ') || 'compiles',
@@ -57,8 +81,9 @@ export function compareOutcomes(expected: Outcome, got: Outcome): Difference | u
   }
   for (const [path, answer] of expected.answers) {
     const own = got.answers.get(path);
-    if (own === undefined || own === answer) continue;
+    if (own === undefined || own === answer || answer === 'error eval_internal_error') continue;
     return {
+      path,
       category: `${shapeOf(answer)} / ${shapeOf(own)}`,
       expected: `${path} = ${answer}`,
       got: `${path} = ${own}`,

@@ -3,6 +3,10 @@
  * module goes in by PUT, which compiles; the package's document is asked for and, when that fails,
  * each rule on its own.
  */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { get, isObject, parseJson, type Value } from '../src/values/index.js';
 import type { Program } from './generate.js';
 import { type Answer, answerOf, type Outcome } from './outcome.js';
@@ -37,11 +41,13 @@ const packagePaths = (program: Program): readonly string[] =>
 
 export class Peer {
   private readonly urls: PeerUrls;
+  private readonly command: string;
   private readonly data = new Map<string, string>();
   private readonly hasLibrary = new Set<string>();
 
-  constructor(urls: PeerUrls) {
+  constructor(urls: PeerUrls, command: string) {
     this.urls = urls;
+    this.command = command;
   }
 
   private async put(url: string, name: string, text: string): Promise<readonly string[]> {
@@ -96,6 +102,42 @@ export class Peer {
     if (response.ok) return get(parseJson(text), 'result');
     const { errors, code, message } = JSON.parse(text) as WireError;
     return { error: errors?.[0]?.code ?? `${code} ${message}` };
+  }
+
+  /**
+   * The answer without OPA's index and early exit, which leave rules out and so also the errors those
+   * would have had: which errors are met is not part of the language. By `opa eval`, so slow.
+   */
+  unindexed(program: Program, key: string): Answer {
+    const folder = mkdtempSync(join(tmpdir(), 'rego-fuzz-'));
+    try {
+      const at = key.indexOf(':');
+      const files = program.modules.map((text, index) => [`m${index}.rego`, text] as const);
+      const all = [
+        ...files,
+        ['data.json', JSON.stringify(program.data)],
+        ['input.json', JSON.stringify(program.inputs[Number(key.slice(0, at))])],
+      ] as const;
+      for (const [name, text] of all) writeFileSync(join(folder, name), text);
+      const parameters = [
+        'eval',
+        '--format',
+        'json',
+        '--disable-indexing',
+        '--disable-early-exit',
+        `--${program.version}-compatible`,
+      ];
+      if (program.strictBuiltinErrors) parameters.push('--strict-builtin-errors');
+      for (const [name] of [...files, ['data.json']]) parameters.push('--data', join(folder, name as string));
+      parameters.push('--input', join(folder, 'input.json'), `data.${key.slice(at + 1).replaceAll('/', '.')}`);
+      const output = parseJson(spawnSync(this.command, parameters, { encoding: 'utf8' }).stdout);
+      const error = get(get(get(output, 'errors') ?? [], 0) ?? {}, 'code');
+      if (error !== undefined) return `error ${String(error)}`;
+      const expressions = get(get(get(output, 'result') ?? [], 0) ?? {}, 'expressions') ?? [];
+      return answerOf(get(get(expressions, 0) ?? {}, 'value'));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   }
 
   async run(program: Program): Promise<Outcome> {

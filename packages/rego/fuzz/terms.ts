@@ -85,6 +85,10 @@ const LITERALS: Readonly<Record<Kind, readonly string[]>> = {
   any: ['null', '1', '"a"', '[]', '{}', 'true'],
 };
 
+export function literal(kind: Kind, random: Random): string {
+  return random.pick(LITERALS[kind]);
+}
+
 type Call = readonly [name: string, ...args: Kind[]];
 
 const CALLS: Readonly<Record<Kind, readonly Call[]>> = {
@@ -324,19 +328,19 @@ function template(scope: Scope, depth: number): string {
 export function term(wanted: Kind, scope: Scope, depth: number): string {
   const { random } = scope;
   const kind = random.chance(0.015) ? anyKind(scope) : wanted;
-  const literal = (): string => random.pick(LITERALS[kind]);
+  const constant = (): string => literal(kind, random);
   const read = (): string => random.pick(READS[kind]);
-  const variable = (): string => variableOf(kind, scope) ?? (random.chance(0.5) ? literal() : read());
+  const variable = (): string => variableOf(kind, scope) ?? (random.chance(0.5) ? constant() : read());
   if (depth <= 0) {
     return random.weighted([
-      [3, literal],
+      [3, constant],
       [3, read],
       [5, variable],
     ]);
   }
   const isCollection = kind === 'array' || kind === 'set' || kind === 'object';
   return random.weighted([
-    [2, literal],
+    [2, constant],
     [3, read],
     [6, variable],
     [3, () => ruleOf(kind, scope, depth) ?? variable()],

@@ -1,7 +1,7 @@
 /** Stages on modules as written: duplicate imports, shadowed roots, deprecated built-ins. */
 import type { Expression, Import } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
-import { allRules, type CompileContext, reportLater, type WorkModule } from './model.js';
+import { allRules, type CompileContext, reportLater, type WorkModule, type WorkRule } from './model.js';
 import { walkBody, walkTerm } from './walk.js';
 
 function importName(statement: Import): string {
@@ -37,28 +37,29 @@ function shadowsRoot(expression: Expression): string | undefined {
 }
 
 export function checkRootOverrides(context: CompileContext): void {
-  for (const rule of allRules(context)) {
-    if (!isStrict(context, rule.module)) continue;
-    const [head] = rule.source.head.ref;
-    if (head?.kind === 'var' && (head.name === 'input' || head.name === 'data')) {
-      reportLater(
-        context,
-        'rego_compile_error',
-        rule.location,
-        `rules must not shadow ${head.name} (use a different rule name)`,
-      );
+  const visitor = {
+    expression: (expression: Expression): undefined => {
+      const name = shadowsRoot(expression);
+      if (name === undefined) return;
+      const message = `variables must not shadow ${name} (use a different variable name)`;
+      reportLater(context, 'rego_compile_error', expression.location, message);
+    },
+  };
+  for (const module of context.modules) {
+    if (!isStrict(context, module)) continue;
+    for (const rule of module.rules) checkRuleName(context, rule);
+    for (const rule of allRules({ modules: [module] })) {
+      walkBody(rule.body, visitor);
+      for (const term of [rule.key, rule.value]) if (term !== undefined) walkTerm(term, visitor);
     }
-    const visitor = {
-      expression: (expression: Expression): undefined => {
-        const name = shadowsRoot(expression);
-        if (name === undefined) return;
-        const message = `variables must not shadow ${name} (use a different variable name)`;
-        reportLater(context, 'rego_compile_error', expression.location, message);
-      },
-    };
-    walkBody(rule.body, visitor);
-    for (const term of [rule.key, rule.value]) if (term !== undefined) walkTerm(term, visitor);
   }
+}
+
+function checkRuleName(context: CompileContext, rule: WorkRule): void {
+  const [head] = rule.source.head.ref;
+  if (head?.kind !== 'var' || (head.name !== 'input' && head.name !== 'data')) return;
+  const message = `rules must not shadow ${head.name} (use a different rule name)`;
+  reportLater(context, 'rego_compile_error', rule.location, message);
 }
 
 export function checkDeprecated(context: CompileContext): void {

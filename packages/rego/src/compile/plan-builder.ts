@@ -180,9 +180,13 @@ export class PlanBuilder implements Plan {
     const { steps, result } = lowerer.nested(() => {
       for (let i = 0; i < Math.min(arity, asked.length); i++) {
         const head = asked[i] as Term;
-        lowerer.match(head, lowerer.local(i), head.location);
+        if (isPattern(head)) lowerer.match(head, lowerer.local(i), head.location);
       }
       lowerer.body(rule.body);
+      for (let i = 0; i < Math.min(arity, asked.length); i++) {
+        const head = asked[i] as Term;
+        if (!isPattern(head)) lowerer.match(head, lowerer.local(i), head.location);
+      }
       const keys: Atom[] = heads.map((head) => lowerer.atom(head));
       const element = rule.kind === 'multi' ? rule.key : rule.value;
       const value: Atom = element === undefined ? { op: 'const', value: true } : lowerer.atom(element);
@@ -192,6 +196,13 @@ export class PlanBuilder implements Plan {
     const leafIsSet = rule.kind === 'multi';
     return lowerer.clause({ steps, value, keys, leafIsSet, otherwise: [], location: rule.source.head.location });
   }
+}
+
+/** Whether a value tells the term's variables: not so in a set. */
+function isPattern(term: Term): boolean {
+  if (term.kind === 'scalar' || term.kind === 'var') return true;
+  if (term.kind === 'array') return term.items.every(isPattern);
+  return term.kind === 'object' && term.entries.every(([key, value]) => key.kind === 'scalar' && isPattern(value));
 }
 
 /** Every clause gives the same constant. */

@@ -278,8 +278,7 @@ export class LocalRenamer {
       const original = modifier.target;
       if (target.kind === 'ref' && original.kind === 'ref' && original.terms[0]?.kind === 'var') {
         const { name } = original.terms[0];
-        if (name === 'input' || name === 'data')
-          target = { ...target, terms: [original.terms[0], ...target.terms.slice(1)] };
+        if (name === 'input') target = { ...target, terms: [original.terms[0], ...target.terms.slice(1)] };
       }
       return { ...modifier, target, value: this.term(modifier.value) };
     });
@@ -490,6 +489,7 @@ function renameBranch(context: CompileContext, rule: WorkRule, renamer: LocalRen
   const head = (term: Term | undefined): Term | undefined => term && renameHeadClosures(context, term);
   rule.key = head(rule.key);
   rule.value = head(rule.value);
+  rule.args = rule.args?.map((term) => renameHeadClosures(context, term));
   rule.ref = rule.ref.map((term) => (term.kind === 'scalar' ? term : renameHeadClosures(context, term)));
   const used = new Set<string>();
   for (const term of rule.ref.slice(1)) if (term.kind !== 'scalar') termVars(term, {}, used);

@@ -184,11 +184,11 @@ function patternVars(term: Term, into: Set<string>): void {
   else if (term.kind === 'ref') termVars(term, {}, into);
 }
 
-function resolveRule(context: CompileContext, rule: WorkRule, globals: Globals): void {
+function resolveRule(context: CompileContext, rule: WorkRule, globals: Globals, isBranch: boolean): void {
   const names = new Set<string>();
   for (const arg of rule.args ?? []) {
     patternVars(arg, names);
-    if (arg.kind === 'ref' && arg.terms.length === 1 && arg.terms[0]?.kind === 'var') {
+    if (!isBranch && arg.kind === 'ref' && arg.terms.length === 1 && arg.terms[0]?.kind === 'var') {
       const message = `args must not shadow ${arg.terms[0].name} (use a different variable name)`;
       report(context, 'rego_compile_error', rule.location, message);
     }
@@ -229,8 +229,8 @@ export function resolveNames(context: CompileContext): void {
   for (const module of context.modules) {
     const globals = moduleGlobals(module, exports);
     for (const rule of module.rules) {
-      resolveRule(context, rule, globals);
-      for (const branch of rule.otherwise) resolveRule(context, branch, globals);
+      resolveRule(context, rule, globals, false);
+      for (const branch of rule.otherwise) resolveRule(context, branch, globals, true);
     }
     checkUnusedImports(context, module, globals);
   }

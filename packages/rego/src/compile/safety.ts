@@ -264,6 +264,13 @@ export class SafetyChecker {
     return into;
   }
 
+  /** What a body binds when those in `safe` are bound. */
+  outputsOfBody(body: Body, safe: ReadonlySet<string>): Names {
+    const bound = new Set(safe);
+    for (const expression of body) for (const name of this.outputs(expression, bound)) bound.add(name);
+    return bound;
+  }
+
   /** Orders a body given the variables bound outside; what stays unsafe is added to `unsafe`. */
   order(body: Body, globals: ReadonlySet<string>, unsafe: Unsafe): Body {
     const names = new Set<string>();
@@ -307,12 +314,10 @@ export class SafetyChecker {
       for (const expression of [...pending]) {
         const outputs = this.outputs(expression, safe);
         const closed = closureVars.get(expression) ?? new Set();
+        // OPA never gets to an expression that closes over just what it would bind itself.
+        if (closed.size > 0 && closed.size === outputs.size && isSubset(closed, outputs)) continue;
         const open = [...closed].filter((name) => !safe.has(name));
-        if (open.length > 0) {
-          // An expression that only closes over what it binds itself waits for another to bind it.
-          if (open.length === outputs.size && open.every((name) => outputs.has(name))) continue;
-          missing.set(expression, new Set(open));
-        }
+        if (open.length > 0) missing.set(expression, new Set([...(missing.get(expression) ?? []), ...open]));
         const needs = missing.get(expression) ?? new Set<string>();
         for (const name of [...needs]) if (outputs.has(name) || safe.has(name)) needs.delete(name);
         if (needs.size > 0) continue;

@@ -9,6 +9,7 @@ import type { Body, Module, Rule } from '../syntax/ast.js';
 import { ruleMetadata } from './annotations.js';
 import { checkBodyCalls, checkCalls, makeArityOf } from './check-calls.js';
 import { checkDeprecated, checkImports, checkRootOverrides } from './check-modules.js';
+import { checkBodyTemplates, checkTemplates } from './check-templates.js';
 import { checkBodyWiths, checkWiths } from './check-withs.js';
 import { rewritePrints, rewritePrintsInBody } from './erase-prints.js';
 import { Expander } from './expand-calls.js';
@@ -66,6 +67,7 @@ export const STAGES: readonly Stage[] = [
   { name: 'check-imports', run: checkImports },
   { name: 'build-rule-tree', run: buildRuleTree },
   { name: 'rename-locals', run: renameLocals },
+  { name: 'check-templates', run: (context) => mentions(context, '$') && checkTemplates(context) },
   { name: 'rewrite-prints', run: (context) => mentions(context, 'print') && rewritePrints(context, context.prints) },
   { name: 'expand-calls', run: expandRules },
   {
@@ -171,6 +173,8 @@ export function compileQuery(compiled: CompiledModules, body: Body): QueryPlan {
   const context: CompileContext = { ...compiled.context, errors: [], warnings: [], recoverable: [] };
   const arityOf = makeArityOf(context);
   const renamed = new LocalRenamer(context).body(resolveQuery(body, new Map()));
+  raise(context);
+  checkBodyTemplates(context, renamed);
   raise(context);
   const names = new Set<string>();
   for (const name of varsOf(renamed, { skipClosures: true, skipCallHead: true })) {

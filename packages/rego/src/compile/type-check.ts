@@ -165,8 +165,13 @@ export class TypeChecker {
         return;
     }
     for (const { target, value } of expression.with) {
-      walkTerm(target, { term });
-      walkTerm(value, { term });
+      for (const each of [target, value]) {
+        // OPA takes a function here for a value, though it may be replaced elsewhere.
+        if (this.typeOfFunction(each, checker.environment)?.kind === 'function') {
+          const message = `function ${showOperator(each)} used as reference, not called`;
+          into.push({ location: each.location, message, isFromNil: false });
+        } else walkTerm(each, { term });
+      }
     }
   }
 

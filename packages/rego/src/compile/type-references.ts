@@ -39,7 +39,7 @@ function functionAsReference(terms: Terms): TypeProblem {
 }
 
 export class ReferenceChecker {
-  private readonly environment: TypeEnvironment;
+  readonly environment: TypeEnvironment;
 
   constructor(environment: TypeEnvironment) {
     this.environment = environment;

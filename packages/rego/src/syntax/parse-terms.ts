@@ -5,7 +5,7 @@
  *
  * Over 500 lines: one layer of the grammar, whose readings call each other.
  */
-import { parseJson } from '../values/index.js';
+import { keyOf, parseJson } from '../values/index.js';
 import type { CallTerm, Expression, Location, ScalarTerm, Term } from './ast.js';
 import { type Token, tokenName } from './lexer.js';
 import { ParserBase } from './parser-state.js';
@@ -38,6 +38,21 @@ export function termKindName(term: Term): string {
     default:
       return term.kind;
   }
+}
+
+/** Of entries with the same key the last one counts, at the first one's place, as in OPA's parser. */
+function withoutDoubles(entries: readonly (readonly [Term, Term])[]): readonly (readonly [Term, Term])[] {
+  if (entries.length < 2) return entries;
+  const identity = (key: Term): unknown => {
+    if (key.kind === 'scalar') return keyOf(key.value);
+    return JSON.stringify(key, (name, value: unknown) => {
+      if (name === 'location') return undefined;
+      return typeof value === 'bigint' ? String(value) : value;
+    });
+  };
+  const byKey = new Map<unknown, readonly [Term, Term]>();
+  for (const entry of entries) byKey.set(identity(entry[0]), entry);
+  return byKey.size === entries.length ? entries : [...byKey.values()];
 }
 
 export abstract class TermParser extends ParserBase {
@@ -509,7 +524,7 @@ export abstract class TermParser extends ParserBase {
         return undefined;
       }
     }
-    return { kind: 'object', entries, location };
+    return { kind: 'object', entries: withoutDoubles(entries), location };
   }
 
   private parseTermList(end: Token, items: Term[]): Term[] | undefined {
