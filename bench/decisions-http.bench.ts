@@ -44,7 +44,8 @@ function load(url: string, connections: number): Measured {
   run(2);
   const text = run(seconds);
   if (/Non-2xx/.test(text)) throw new Error(text);
-  const percentile = (name: string): number => milliseconds(new RegExp(`^\\s+${name}%\\s+(\\S+)`, 'm').exec(text)?.[1] ?? '');
+  const percentile = (name: string): number =>
+    milliseconds(new RegExp(`^\\s+${name}%\\s+(\\S+)`, 'm').exec(text)?.[1] ?? '');
   return {
     perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]),
     p50: percentile('50'),
