@@ -1,5 +1,16 @@
 /** Random bodies: statements that bind, test, loop, negate and replace, one to a line. */
-import { COMPARISONS, extend, freshName, index, KINDS, type Kind, type Scope, term, type Variable } from './terms.js';
+import {
+  COMPARISONS,
+  closed,
+  extend,
+  freshName,
+  index,
+  KINDS,
+  type Kind,
+  type Scope,
+  term,
+  type Variable,
+} from './terms.js';
 
 interface Statement {
   readonly text: string;
@@ -150,7 +161,8 @@ function every(scope: Scope): Statement {
   return plain(`every ${hasKey ? `${a}, ` : ''}${b} in ${collection(scope)} { ${body(inner, 1 + random.below(2))} }`);
 }
 
-function negated(scope: Scope): Statement {
+function negated(outer: Scope): Statement {
+  const scope = closed(outer);
   const { random } = scope;
   return random.weighted([
     [4, () => plain(`not ${term(random.pick<Kind>(['boolean', 'any', 'boolean']), scope, DEPTH)}`)],
@@ -216,7 +228,7 @@ export function statements(scope: Scope, size: number): { readonly lines: string
     lines.push(made.text);
     inner = extend(inner, ...made.binds);
   }
-  const isShuffled = scope.random.chance(0.12);
+  const isShuffled = scope.random.chance(0.06);
   return { lines: isShuffled ? scope.random.shuffled(lines) : lines, scope: inner };
 }
 

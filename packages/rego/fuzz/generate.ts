@@ -4,7 +4,17 @@
  */
 import { body, statements } from './bodies.js';
 import { Random } from './random.js';
-import { freshName, KINDS, type Kind, type KnownRule, literal, type Scope, term, type Variable } from './terms.js';
+import {
+  closed,
+  freshName,
+  KINDS,
+  type Kind,
+  type KnownRule,
+  literal,
+  type Scope,
+  term,
+  type Variable,
+} from './terms.js';
 
 export interface Program {
   readonly version: 'v0' | 'v1';
@@ -32,7 +42,7 @@ class ModuleWriter {
 
   private scope(variables: readonly Variable[] = []): Scope {
     const { random, isV1, names } = this;
-    return { random, variables, rules: this.known, isV1, names, body };
+    return { random, variables, rules: this.known, isV1, names, body, isClosed: false };
   }
 
   private head(text: string): string {
@@ -53,17 +63,17 @@ class ModuleWriter {
     if (random.chance(0.3))
       this.lines.push(`default ${name} := ${random.pick(['false', '0', '[]', '"none"', '{x | x := [1, 2][_]}'])}`);
     if (random.chance(0.1)) {
-      this.lines.push(`${name} := ${term(kind, this.scope(), 2)}`);
+      this.lines.push(`${name} := ${term(kind, closed(this.scope()), 2)}`);
       return;
     }
     for (let i = random.chance(0.3) ? 2 : 1; i > 0; i--) {
       const { lines, scope } = statements(this.scope(), this.size());
       const isTrue = kind === 'boolean' && random.chance(0.6);
-      this.block(isTrue ? name : `${name} ${assignment} ${term(kind, scope, 1)}`, lines);
+      this.block(isTrue ? name : `${name} ${assignment} ${term(kind, closed(scope), 1)}`, lines);
       while (random.chance(0.2)) {
         const branch = statements(this.scope(), this.size());
         const closing = this.lines.pop() ?? '}';
-        this.block(`${closing} else := ${term(kind, branch.scope, 1)}`, branch.lines);
+        this.block(`${closing} else := ${term(kind, closed(branch.scope), 1)}`, branch.lines);
       }
     }
   }
@@ -71,7 +81,7 @@ class ModuleWriter {
   private partialSet(name: string, kind: Kind): void {
     for (let i = this.random.chance(0.3) ? 2 : 1; i > 0; i--) {
       const { lines, scope } = statements(this.scope(), this.size());
-      const element = term(kind, scope, 1);
+      const element = term(kind, closed(scope), 1);
       this.block(this.isModern ? `${name} contains ${element}` : `${name}[${element}]`, lines);
     }
   }
@@ -80,12 +90,13 @@ class ModuleWriter {
     const { random } = this;
     for (let i = random.chance(0.3) ? 2 : 1; i > 0; i--) {
       const { lines, scope } = statements(this.scope(), this.size());
-      const key = term(random.chance(0.8) ? 'string' : 'any', scope, random.chance(0.9) ? 0 : 1);
+      const key = term(random.chance(0.8) ? 'string' : 'any', closed(scope), random.chance(0.9) ? 0 : 1);
       const assignment = this.isModern ? ':=' : '=';
       const suffix =
-        this.isModern && random.chance(0.15) ? random.pick(['.s', '["t"]', `[${term('any', scope, 0)}]`]) : '';
-      if (this.isModern && random.chance(0.1)) this.block(`${name}[${key}] contains ${term(kind, scope, 1)}`, lines);
-      else this.block(`${name}[${key}]${suffix} ${assignment} ${term(kind, scope, 1)}`, lines);
+        this.isModern && random.chance(0.15) ? random.pick(['.s', '["t"]', `[${term('any', closed(scope), 0)}]`]) : '';
+      if (this.isModern && random.chance(0.1))
+        this.block(`${name}[${key}] contains ${term(kind, closed(scope), 1)}`, lines);
+      else this.block(`${name}[${key}]${suffix} ${assignment} ${term(kind, closed(scope), 1)}`, lines);
     }
   }
 
@@ -118,10 +129,10 @@ class ModuleWriter {
         ]),
       );
       const { lines, scope } = statements(this.scope(variables), this.size());
-      this.block(`${name}(${parameters.join(', ')}) := ${term(kind, scope, 1)}`, lines);
+      this.block(`${name}(${parameters.join(', ')}) := ${term(kind, closed(scope), 1)}`, lines);
       if (random.chance(0.15)) {
         const branch = statements(this.scope(variables), 1);
-        this.block(`${this.lines.pop() ?? '}'} else := ${term(kind, branch.scope, 1)}`, branch.lines);
+        this.block(`${this.lines.pop() ?? '}'} else := ${term(kind, closed(branch.scope), 1)}`, branch.lines);
       }
     }
   }

@@ -31,6 +31,12 @@ export interface Scope {
   readonly isV1: boolean;
   readonly names: { next: number };
   readonly body: BodyMaker;
+  /** In heads and negations nothing binds: no wildcards, most of the time. */
+  readonly isClosed: boolean;
+}
+
+export function closed(scope: Scope): Scope {
+  return scope.random.chance(0.97) ? { ...scope, isClosed: true } : scope;
 }
 
 export function extend(scope: Scope, ...variables: readonly Variable[]): Scope {
@@ -217,7 +223,7 @@ export function freshName(scope: Scope): string {
 
 function variableOf(kind: Kind, scope: Scope): string | undefined {
   const { random, variables } = scope;
-  if (random.chance(0.006)) return random.pick(['u1', 'u2', 'x1', 'y2', '_']);
+  if (random.chance(scope.isClosed ? 0.002 : 0.004)) return random.pick(['u1', 'u2', 'x1', 'y2', '_']);
   const fitting = variables.filter(
     (each) => kind === 'any' || each.kind === kind || each.kind === 'any' || random.chance(0.03),
   );
@@ -226,10 +232,11 @@ function variableOf(kind: Kind, scope: Scope): string | undefined {
 
 /** An index for a collection: known, open or a wildcard. */
 export function index(scope: Scope, depth: number): string {
-  const { random } = scope;
+  const { random, isClosed } = scope;
+  const wildcard = (): string => (isClosed ? '0' : '_');
   return random.weighted([
-    [3, () => '_'],
-    [3, () => variableOf('any', scope) ?? '_'],
+    [3, wildcard],
+    [3, () => variableOf('any', scope) ?? wildcard()],
     [2, () => random.pick(['0', '1', '"a"', '"k"', '"alice"', '"z"'])],
     [1, () => (depth > 0 ? term(random.pick<Kind>(['string', 'number']), scope, depth - 1) : '0')],
   ]);
@@ -273,7 +280,7 @@ function comprehension(kind: Kind, scope: Scope, depth: number): string {
   const { random } = scope;
   const name = freshName(scope);
   const wanted = anyKind(scope);
-  const inner = extend(scope, { name, kind: wanted });
+  const inner = extend({ ...scope, isClosed: false }, { name, kind: wanted });
   const bind = random.weighted([
     [3, () => `some ${name} in ${term(random.pick<Kind>(['array', 'set', 'object']), scope, depth - 1)}`],
     [2, () => `${name} := ${term(wanted, scope, depth - 1)}`],
@@ -284,10 +291,10 @@ function comprehension(kind: Kind, scope: Scope, depth: number): string {
     ],
   ]);
   const rest = random.chance(0.5) ? `; ${scope.body(inner, 1)}` : '';
-  const head = random.chance(0.6) ? name : term(wanted, inner, depth - 1);
+  const head = random.chance(0.6) ? name : term(wanted, closed(inner), depth - 1);
   if (kind === 'array') return `[${head} | ${bind}${rest}]`;
   if (kind === 'set') return `{${head} | ${bind}${rest}}`;
-  const key = random.chance(0.8) ? term('string', inner, depth - 1) : name;
+  const key = random.chance(0.8) ? term('string', closed(inner), depth - 1) : name;
   return `{${key}: ${head} | ${bind}${rest}}`;
 }
 
@@ -321,7 +328,7 @@ function infix(kind: Kind, scope: Scope, depth: number): string {
 }
 
 function template(scope: Scope, depth: number): string {
-  return `$"t {${term(anyKind(scope), scope, depth - 1)}} e"`;
+  return `$"t {${term(anyKind(scope), closed(scope), depth - 1)}} e"`;
 }
 
 /** A term that is, most of the time, of the wanted kind. */
@@ -329,7 +336,7 @@ export function term(wanted: Kind, scope: Scope, depth: number): string {
   const { random } = scope;
   const kind = random.chance(0.015) ? anyKind(scope) : wanted;
   const constant = (): string => literal(kind, random);
-  const read = (): string => random.pick(READS[kind]);
+  const read = (): string => random.pick(READS[kind].filter((text) => !scope.isClosed || !text.endsWith('[_]')));
   const variable = (): string => variableOf(kind, scope) ?? (random.chance(0.5) ? constant() : read());
   if (depth <= 0) {
     return random.weighted([

@@ -137,7 +137,9 @@ export class Lowerer {
   private hoistExpression(expression: Expression): Expression {
     if (expression.kind === 'term') return { ...expression, term: this.hoistOperand(expression.term) };
     if (expression.kind !== 'call') return expression;
-    const hoist = (term: Term): Term => (isEquality(expression) ? this.hoistOperand(term) : this.hoistTerm(term));
+    // `==` is `=` by now in OPA: its operands stay inside the negation.
+    const isEqual = expression.args.length === 2 && ['eq', 'equal'].includes(operatorName(expression.operator) ?? '');
+    const hoist = (term: Term): Term => (isEqual ? this.hoistOperand(term) : this.hoistTerm(term));
     return { ...expression, args: expression.args.map(hoist) };
   }
 

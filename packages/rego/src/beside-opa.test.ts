@@ -1,0 +1,45 @@
+/** Answers a real OPA gives, each found as a difference by the fuzzer in `fuzz/`. */
+import { describe, expect, it } from 'vitest';
+import { type BackendName, compile, isRegoErrors, parseJson, toJson } from './index.js';
+
+const DATA = parseJson('{"base": {"names": ["a", "b"], "list": [1, 3]}}');
+
+function answer(body: string, backend: BackendName): unknown {
+  try {
+    const policy = compile({ modules: [{ name: 'p.rego', text: `package t\n${body}\n` }], data: DATA, backend });
+    const value = policy.evaluate('data.t.p', parseJson('{"list": [1, 3], "obj": {"t": true}}'));
+    return value === undefined ? 'undefined' : toJson(value);
+  } catch (error) {
+    if (!isRegoErrors(error)) throw error;
+    return error.errors.map(({ code, location }) => `${code}:${location.row}`).join(' ');
+  }
+}
+
+describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (backend) => {
+  it.each([
+    // What `==` compares stays inside of the negation, what a function is given does not.
+    ['p if not input.missing == 1', true],
+    ['p if not 1 == input.missing', true],
+    ['p if not input.missing == input.none', true],
+    ['p if not startswith(input.missing, "a")', 'undefined'],
+    // What a `with` puts in place is evaluated first, and may loop.
+    ['p contains x if x := input.n with input.n as data.base.list[_]', [1, 3]],
+    ['p if { not q with input.n as input.missing }\nq if input.n', 'undefined'],
+    // Of doubled keys the last counts, and the first is not even read.
+    ['p := {"a": input.missing, "a": 1}', { a: 1 }],
+    ['p if { r[{1, false}] }\nr contains {x, false} if x := 1', true],
+    ['p := count(trim_space())', 'rego_type_error:2'],
+    ['p if { some z in [] }', 'rego_type_error:2'],
+    ['p if { x := [1, "a"]; x[_] == null }', 'rego_type_error:2'],
+    ['p := {"a": 1}.b', 'rego_type_error:2'],
+    ['p := q.x\nq := {"a": 1}', 'rego_type_error:2'],
+    ['p if { every x, y in input.list { true } }', 'rego_compile_error:2 rego_compile_error:2'],
+    ['p := $"{input.list[_]}"', 'rego_compile_error:2'],
+    ['p := f(1)\nf({1 | x := true}) := 1', 'rego_type_error:2'],
+    ['f(input.a) := 1', 'rego_unsafe_var_error:2'],
+    ['p if { x := "q"; data.t[x] }\nq := 1', true],
+    ['p if { {"a": v} = {"a": 1 | true} }', 'rego_unsafe_var_error:2'],
+  ])('%s', (body, want) => {
+    expect(answer(body, backend)).toEqual(want);
+  });
+});
