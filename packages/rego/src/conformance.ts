@@ -7,7 +7,7 @@ import { type Builtin, builtins } from './builtins/index.js';
 import { isRegoErrors, isRegoEvaluationError } from './errors.js';
 import { type BackendName, type Bindings, compile } from './policy.js';
 import type { RegoVersion } from './syntax/ast.js';
-import { compare, keyOf, sortValues, toJsonValue, type Value } from './values/index.js';
+import { keyOf, sortValues, toJsonValue, type Value } from './values/index.js';
 
 export interface ConformanceCase {
   readonly note: string;
@@ -112,5 +112,3 @@ function termValue(text: string): Value | undefined {
   const [row] = compile({ modules: [] }).query(`x = ${text}`);
   return row?.['x'];
 }
-
-export { compare };

@@ -4,7 +4,7 @@
  * two evaluations; evaluations are synchronous, so none ever sees half a change.
  */
 import { type Builtin, BuiltinError, builtins, type ContextOptions } from './builtins/index.js';
-import type { Op, QueryPlan, Step } from './compile/plan.js';
+import type { QueryPlan, Step } from './compile/plan.js';
 import { type CompiledModules, compileModules, compilePath, compileQuery } from './compile/stages.js';
 import { type RegoError, RegoErrors, RegoEvaluationError } from './errors.js';
 import { type BackEnd, closureBackEnd, type QueryCode } from './evaluate/back-end.js';
@@ -375,5 +375,3 @@ export function compile(options: CompileOptions): Policy {
   const code = chooseBackEnd(engine, options.backend ?? 'auto');
   return new Policy(compiled, engine, code, options.data ?? {}, options.limits ?? NO_LIMITS);
 }
-
-export type { Op };

@@ -8,7 +8,7 @@
  */
 import type { Atom, Clause, Op, RuleSet, Step } from './plan.js';
 import type { PlanBuilder } from './plan-builder.js';
-import { opSlots, type Renaming, renameAtom, renameOp, renameSteps, slotsRead } from './rewrite-steps.js';
+import { opSlots, type Renaming, renameAtom, renameSteps, slotsRead } from './rewrite-steps.js';
 
 interface Numbers {
   slots: number;
@@ -376,5 +376,3 @@ function settle(clause: Clause, extra: readonly number[]): Clause {
   };
   return { ...clause, slots: clause.slots + extra.length, steps: renameSteps(clause.steps, renaming) };
 }
-
-export { renameOp };

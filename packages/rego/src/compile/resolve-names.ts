@@ -4,7 +4,7 @@
  */
 import type { Body, Expression, Term } from '../syntax/ast.js';
 import { type CompileContext, report, text, variable, type WorkModule, type WorkRule } from './model.js';
-import { mapTerm, termVars, varsOf, walkExpression } from './walk.js';
+import { mapTerm, termVars, walkExpression } from './walk.js';
 
 /** What a name stands for: the path from the root. */
 export interface Global {
@@ -246,5 +246,3 @@ function checkUnusedImports(context: CompileContext, module: WorkModule, globals
     report(sink, 'rego_compile_error', statement.location, `import ${shown} unused`);
   }
 }
-
-export { varsOf };

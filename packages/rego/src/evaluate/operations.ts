@@ -20,7 +20,7 @@ import {
   SetBuilder,
   type Value,
 } from '../values/index.js';
-import type { Session, World } from './world.js';
+import type { Session } from './world.js';
 
 function place(at: Location): { file: string; row: number; col: number } {
   return { file: at.file, row: at.row, col: at.col };
@@ -205,5 +205,3 @@ export function iterateUntil(of: Value | undefined, visit: (key: Value, value: V
   for (const [key, value] of entriesOf(of)) if (visit(key, value)) return true;
   return false;
 }
-
-export type { World };

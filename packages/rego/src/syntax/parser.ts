@@ -6,19 +6,7 @@
  * Over 500 lines: one layer of the grammar, whose readings call each other.
  */
 import { type RegoError, RegoErrors } from '../errors.js';
-import type {
-  Body,
-  Head,
-  HeadKeyword,
-  Import,
-  Location,
-  Module,
-  Package,
-  RegoVersion,
-  Rule,
-  Term,
-  VarTerm,
-} from './ast.js';
+import type { Body, Head, HeadKeyword, Import, Location, Module, Package, RegoVersion, Rule, Term } from './ast.js';
 import { BASE_KEYWORDS, type Token } from './lexer.js';
 import { BodyParser } from './parse-bodies.js';
 import { termKindName } from './parse-terms.js';
@@ -601,18 +589,3 @@ export function parseQuery(source: string, options: ParseOptions = {}): Body {
     throw new RegoErrors([errorAt({ file: '', row: 1, col: 1, offset: 0, end: 0 }, 'empty query')]);
   return body;
 }
-
-/** Parses one term, for `input_term`-style text. Throws `RegoErrors`. */
-export function parseTermText(source: string): Term {
-  const [only, ...more] = parseQuery(source);
-  if (only?.kind === 'term' && more.length === 0) return only.term;
-  if (only?.kind === 'call' && more.length === 0) {
-    const { operator, args, location } = only;
-    return { kind: 'call', operator, args, location };
-  }
-  throw new RegoErrors([
-    errorAt(only?.location ?? { file: '', row: 1, col: 1, offset: 0, end: 0 }, 'expected exactly one term'),
-  ]);
-}
-
-export type { VarTerm };

@@ -384,10 +384,6 @@ export function printTerm(term: Term): string {
   return new Printer([]).term(term);
 }
 
-export function printExpression(expression: Expression): string {
-  return new Printer([]).expression(expression);
-}
-
 export interface FormatOptions extends ParseOptions {
   readonly file?: string;
 }

@@ -3,7 +3,7 @@
  * (v1/topdown/arithmetic.go, 1.22). Doubles are used directly only where they give the same
  * answer: safe integers, and fractions of at most ten binary places whose result is exact.
  */
-import { BigNumber, fromBigInt, fromDouble, isInteger, toBigInt, toDouble } from './big-number.js';
+import { BigNumber, fromBigInt, toBigInt } from './big-number.js';
 import {
   addFloats,
   divideFloats,
@@ -151,4 +151,4 @@ export function toInteger(a: NumberValue): number | undefined {
   return typeof a === 'number' && Number.isSafeInteger(a) ? a : undefined;
 }
 
-export { fromBigInt, fromDouble, isInteger, toBigInt, toDouble };
+export { fromBigInt, toBigInt };

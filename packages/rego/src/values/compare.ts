@@ -224,11 +224,6 @@ export function sortedKeys(object: ObjectValue): readonly Value[] {
   return keys;
 }
 
-/** Must be called once a plain object under construction gets another key after `sortedKeys`. */
-export function forgetSortedKeys(object: PlainObject): void {
-  sortedKeyCache.delete(object);
-}
-
 function member(object: ObjectValue, key: Value): Value {
   return (object instanceof RegoObject ? object.get(key) : object[key as string]) as Value;
 }
