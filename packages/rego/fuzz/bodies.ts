@@ -89,7 +89,7 @@ function loop(scope: Scope): Statement {
     'input.deep',
     'data.base.names',
     'data.base.nested',
-    'data.test',
+    random.chance(0.05) ? 'data.test' : 'data.base.users.alice',
   ]);
   const declare = random.chance(0.5) ? `some ${a}, ${b}; ` : '';
   const kind: Kind = 'any';

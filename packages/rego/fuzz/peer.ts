@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { get, isObject, parseJson, type Value } from '../src/values/index.js';
 import type { Program } from './generate.js';
-import { type Answer, answerOf, type Outcome } from './outcome.js';
+import { type Answer, answerOf, type Outcome, PANIC } from './outcome.js';
 
 export interface PeerUrls {
   readonly v0: string;
@@ -39,6 +39,18 @@ export function rulePaths(program: Program): readonly string[] {
 const packagePaths = (program: Program): readonly string[] =>
   program.modules.flatMap((module) => /^package (\S+)/m.exec(module)?.[1]?.replaceAll('.', '/') ?? []);
 
+/** OPA closes the connection when it panics. */
+async function send(url: string, request: RequestInit): Promise<Response | undefined> {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      return await fetch(url, request);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+  return undefined;
+}
+
 export class Peer {
   private readonly urls: PeerUrls;
   private readonly command: string;
@@ -51,7 +63,8 @@ export class Peer {
   }
 
   private async put(url: string, name: string, text: string): Promise<readonly string[]> {
-    const response = await fetch(`${url}/v1/policies/${name}`, { method: 'PUT', body: text });
+    const response = await send(`${url}/v1/policies/${name}`, { method: 'PUT', body: text });
+    if (response === undefined) return [PANIC];
     const answer = await response.text();
     if (response.ok) return [];
     const { errors, code, message } = JSON.parse(answer) as WireError;
@@ -93,11 +106,12 @@ export class Peer {
     input: unknown,
   ): Promise<Value | undefined | { readonly error: string }> {
     const strict = program.strictBuiltinErrors ? '?strict-builtin-errors=true' : '';
-    const response = await fetch(`${this.urls[program.version]}/v1/data/${path}${strict}`, {
+    const response = await send(`${this.urls[program.version]}/v1/data/${path}${strict}`, {
       method: 'POST',
       body: JSON.stringify({ input }),
       headers: { 'content-type': 'application/json' },
     });
+    if (response === undefined) return { error: PANIC };
     const text = await response.text();
     if (response.ok) return get(parseJson(text), 'result');
     const { errors, code, message } = JSON.parse(text) as WireError;

@@ -65,7 +65,19 @@ export interface BuiltinEntry {
   evaluate(args: readonly Value[], context: BuiltinContext): Value | undefined;
 }
 
+/** A platform out of stack, or a text or number longer than it can hold: not the function's verdict on its arguments. */
+function isExhaustion(error: Error): boolean {
+  return /call stack|too much recursion|string length|array length|BigInt size/i.test(error.message);
+}
+
 function toBuiltinError(name: string, error: unknown): unknown {
+  if (
+    error instanceof Error &&
+    (error instanceof RangeError || error.name === 'InternalError') &&
+    isExhaustion(error)
+  ) {
+    return new HaltError('eval_limit_error', `${name}: ${error.message}`);
+  }
   if (error instanceof OperandError) return new BuiltinError('eval_type_error', `${name}: ${error.message}`, error);
   if (error instanceof BuiltinFailure || error instanceof ArithmeticError) {
     return new BuiltinError('eval_builtin_error', `${name}: ${error.message}`, error);

@@ -5,7 +5,8 @@ import { operand } from './operands.js';
 import { any, array, tuple } from './type-decl.js';
 
 function collect(value: Value, path: readonly Value[], found: Value[][], context: BuiltinContext): void {
-  context.charge(1);
+  // A path is as long as its value is deep: what deep documents cost is the square of their depth.
+  context.charge(1 + path.length);
   found.push([path, value]);
   if (typeof value !== 'object' || value === null) return;
   for (const [key, member] of iterate(value)) collect(member, [...path, key], found, context);
