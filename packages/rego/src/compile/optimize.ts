@@ -39,7 +39,7 @@ class Optimizer {
   private steps(steps: readonly Step[], numbers: Numbers, used: ReadonlySet<number>, depth: number): readonly Step[] {
     const inlined = this.inlineLoops(steps, numbers, depth);
     const members = this.memberships(inlined, numbers, used);
-    return this.probes(this.searches(members, used), used).map((step) => this.nested(step, numbers));
+    return this.probes(this.searches(members, used)).map((step) => this.nested(step, numbers));
   }
 
   private nested(step: Step, numbers: Numbers): Step {
@@ -167,11 +167,13 @@ class Optimizer {
 
   /** `x in partial_set`, when the set is not otherwise needed: does any body yield x? */
   private memberships(steps: readonly Step[], numbers: Numbers, used: ReadonlySet<number>): readonly Step[] {
+    const mentions = new LastMentions(steps);
     const result: Step[] = [];
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i] as Step;
       const next = steps[i + 1];
-      const made = next === undefined ? undefined : this.membership(step, next, steps.slice(i + 2), numbers, used);
+      const isRead = (slot: number): boolean => used.has(slot) || mentions.isAfter(slot, i + 1);
+      const made = next === undefined ? undefined : this.membership(step, next, isRead, numbers);
       if (made === undefined) result.push(step);
       else {
         result.push(made);
@@ -181,20 +183,13 @@ class Optimizer {
     return result;
   }
 
-  private membership(
-    step: Step,
-    next: Step,
-    rest: readonly Step[],
-    numbers: Numbers,
-    used: ReadonlySet<number>,
-  ): Step | undefined {
+  private membership(step: Step, next: Step, isRead: (slot: number) => boolean, numbers: Numbers): Step | undefined {
     if (step.step !== 'let' || next.step !== 'test' || next.value.op !== 'member' || next.value.key !== undefined)
       return undefined;
     const { of, value } = next.value;
-    if (of.op !== 'local' || of.slot !== step.slot || used.has(step.slot) || slotsRead(rest).has(step.slot))
-      return undefined;
+    if (of.op !== 'local' || of.slot !== step.slot) return undefined;
     const set = this.inlinable(step.value);
-    if (set === undefined || step.value.op !== 'rule') return undefined;
+    if (set === undefined || step.value.op !== 'rule' || isRead(step.slot)) return undefined;
     const { world } = step.value;
     const clauses = this.plan.lookupClauses(set.index);
     const branches = clauses.map((clause) =>
@@ -205,17 +200,16 @@ class Optimizer {
 
   /** A loop that only looks for one element is a membership test. */
   private searches(steps: readonly Step[], used: ReadonlySet<number>): readonly Step[] {
+    const mentions = new LastMentions(steps);
     const result: Step[] = [];
     for (let i = 0; i < steps.length; i++) {
       const step = steps[i] as Step;
       const next = steps[i + 1];
       const wanted = step.step === 'iterate' && next?.step === 'equal' ? otherSide(next, step.value) : undefined;
-      const rest = steps.slice(i + 2);
       const isFree = step.step === 'iterate' && !used.has(step.value) && !used.has(step.key);
       if (step.step === 'iterate' && wanted !== undefined && isFree) {
-        const read = slotsRead(rest);
         const from = step.from;
-        if (!read.has(step.value) && !(step.key >= 0 && read.has(step.key))) {
+        if (!mentions.isAfter(step.value, i + 1) && !(step.key >= 0 && mentions.isAfter(step.key, i + 1))) {
           result.push({ step: 'has', from, value: wanted, ...(step.at === undefined ? {} : { at: step.at }) });
           i += 1;
           continue;
@@ -227,15 +221,27 @@ class Optimizer {
   }
 
   /** Turns loops over base data with field comparisons into probes. */
-  private probes(steps: readonly Step[], used: ReadonlySet<number>): readonly Step[] {
-    for (const [index, step] of steps.entries()) {
-      if (step.step !== 'iterate' || step.key >= 0 || !comesFromBase(step.from, steps.slice(0, index))) continue;
-      const probe = this.probe(step, steps.slice(index + 1));
+  private probes(steps: readonly Step[]): readonly Step[] {
+    if (!steps.some((step) => step.step === 'iterate' && step.key < 0)) return steps;
+    const sources = new Map<number, Op>();
+    const result: Step[] = [];
+    let rest = steps;
+    for (let index = 0; index < rest.length; index++) {
+      const step = rest[index] as Step;
+      const isCandidate = step.step === 'iterate' && step.key < 0 && comesFromBase(step.from, sources);
+      const probe = isCandidate ? this.probe(step, rest.slice(index + 1)) : undefined;
+      const made = probe === undefined ? [step] : [...probe.before, probe.step];
+      for (const each of made) {
+        result.push(each);
+        if (each.step === 'let' && !sources.has(each.slot)) sources.set(each.slot, each.value);
+        const isLoopStep = each.step === 'iterate' || each.step === 'probe';
+        if (isLoopStep && !sources.has(each.value)) sources.set(each.value, each.from);
+      }
       if (probe === undefined) continue;
-      const rest = this.probes(probe.rest, used);
-      return [...steps.slice(0, index), ...probe.before, probe.step, ...rest];
+      rest = probe.rest;
+      index = -1;
     }
-    return steps;
+    return result;
   }
 
   private probe(
@@ -317,16 +323,33 @@ function fieldOf(op: Op, elements: ReadonlySet<number>): readonly string[] | und
 }
 
 /** Base documents keep their identity between evaluations, so an index over one is worth building. */
-function comesFromBase(op: Op, before: readonly Step[]): boolean {
-  if (op.op === 'base') return true;
-  if (op.op === 'get') return comesFromBase(op.from, before);
-  if (op.op !== 'local') return false;
-  for (const [index, step] of before.entries()) {
-    if (step.step === 'let' && step.slot === op.slot) return comesFromBase(step.value, before.slice(0, index));
-    if ((step.step === 'iterate' || step.step === 'probe') && step.value === op.slot)
-      return comesFromBase(step.from, before.slice(0, index));
+function comesFromBase(op: Op, sources: ReadonlyMap<number, Op>): boolean {
+  let current: Op | undefined = op;
+  for (let steps = 0; current !== undefined && steps < 1000; steps++) {
+    if (current.op === 'base') return true;
+    if (current.op === 'get') current = current.from;
+    else if (current.op === 'local') current = sources.get(current.slot);
+    else return false;
   }
   return false;
+}
+
+/** Where slots are last mentioned; worked out when first asked, in one pass. */
+class LastMentions {
+  private readonly steps: readonly Step[];
+  private last: Map<number, number> | undefined;
+
+  constructor(steps: readonly Step[]) {
+    this.steps = steps;
+  }
+
+  isAfter(slot: number, index: number): boolean {
+    if (this.last === undefined) {
+      this.last = new Map();
+      for (const [at, step] of this.steps.entries()) for (const each of slotsRead([step])) this.last.set(each, at);
+    }
+    return (this.last.get(slot) ?? -1) > index;
+  }
 }
 
 function replacedSets(plan: PlanBuilder): ReadonlySet<number> {

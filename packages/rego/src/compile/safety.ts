@@ -21,14 +21,18 @@ import {
 export type ArityOf = (operator: Term) => number | undefined;
 
 type Names = Set<string>;
+/** What is bound; a set, or a view of sets that are not copied for it. */
+type Known = Pick<ReadonlySet<string>, 'has'>;
 type Unsafe = Map<Expression, Names>;
 
-function isSubset(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function isSubset(a: ReadonlySet<string>, b: Known): boolean {
   for (const item of a) if (!b.has(item)) return false;
   return true;
 }
 
-function isReferenceSafe(term: Term, safe: ReadonlySet<string>): boolean {
+function isReferenceSafe(term: Term, safe: Known): boolean {
   if (term.kind !== 'ref') return false;
   const [head] = term.terms;
   if (head === undefined) return false;
@@ -46,10 +50,10 @@ function fits(pattern: Term & { kind: 'array' | 'object' }, source: Term, isLeft
 /** Works out which variables an equality binds, given those known: OPA's Unify. */
 class Unifier {
   readonly unified: Names = new Set();
-  private readonly safe: ReadonlySet<string>;
+  private readonly safe: Known;
   private readonly unknown = new Map<string, Names>();
 
-  constructor(safe: ReadonlySet<string>) {
+  constructor(safe: Known) {
     this.safe = safe;
   }
 
@@ -128,7 +132,7 @@ class Unifier {
   }
 }
 
-function collectReferenceOutputs(node: Term | Expression, safe: ReadonlySet<string>, into: Names): void {
+function collectReferenceOutputs(node: Term | Expression, safe: Known, into: Names): void {
   const visitor = {
     term: (term: Term): boolean => {
       if (term.kind.endsWith('comprehension') || term.kind === 'template') return false;
@@ -142,24 +146,65 @@ function collectReferenceOutputs(node: Term | Expression, safe: ReadonlySet<stri
   else walkExpression({ kind: 'term', term: node, negated: false, with: [], location: node.location }, visitor);
 }
 
-/** The variables `left = right` binds when those in `safe` are bound. */
+/** The variables `left = right` binds when those in `safe` are bound. Cost: that of the two terms, not of `safe`. */
 export function outputsOfEquality(left: Term, right: Term, safe: ReadonlySet<string>, fromAssignment: boolean): Names {
-  const known = new Set(safe);
-  collectReferenceOutputs(left, safe, known);
-  collectReferenceOutputs(right, safe, known);
-  const basis = new Set(known);
-  if (fromAssignment) {
-    // The left side of `:=` is only bound, never read.
-    for (const name of varsOf(left)) {
-      basis.delete(name);
-      known.delete(name);
-    }
-  }
+  const found = new Set<string>();
+  collectReferenceOutputs(left, safe, found);
+  collectReferenceOutputs(right, safe, found);
+  // The left side of `:=` is only bound, never read.
+  const targets = fromAssignment ? varsOf(left) : NO_NAMES;
+  const basis = { has: (name: string): boolean => !targets.has(name) && (safe.has(name) || found.has(name)) };
   const unifier = new Unifier(basis);
   unifier.unify(left, right);
-  for (const name of unifier.unified) known.add(name);
-  for (const name of safe) known.delete(name);
-  return known;
+  const outputs = unifier.unified;
+  for (const name of found) if (!targets.has(name)) outputs.add(name);
+  for (const name of [...outputs]) if (safe.has(name)) outputs.delete(name);
+  return outputs;
+}
+
+/** Indexes, smallest first; one that is in already is not added again. */
+class MinQueue {
+  private readonly heap: number[];
+  private readonly members: Set<number>;
+
+  constructor(items: readonly number[]) {
+    this.heap = [...items].sort((a, b) => a - b);
+    this.members = new Set(items);
+  }
+
+  add(item: number): void {
+    if (this.members.has(item)) return;
+    this.members.add(item);
+    const { heap } = this;
+    let at = heap.push(item) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if ((heap[parent] as number) <= item) break;
+      heap[at] = heap[parent] as number;
+      at = parent;
+    }
+    heap[at] = item;
+  }
+
+  take(): number | undefined {
+    const { heap } = this;
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined) return undefined;
+    this.members.delete(first);
+    if (heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && (heap[child + 1] as number) < (heap[child] as number)) child += 1;
+      if ((heap[child] as number) >= last) break;
+      heap[at] = heap[child] as number;
+      at = child;
+    }
+    heap[at] = last;
+    return first;
+  }
 }
 
 export class SafetyChecker {
@@ -291,9 +336,15 @@ export class SafetyChecker {
       result.push(this.closures(expression, visible, unsafe));
       expressionVars(expression, this.options, visible);
     }
-    return ordered.length === body.length ? result : [...result, ...body.filter((e) => !ordered.includes(e))];
+    if (ordered.length === body.length) return result;
+    const taken = new Set(ordered);
+    return [...result, ...body.filter((expression) => !taken.has(expression))];
   }
 
+  /**
+   * Passes over the body in its order, taking each expression as soon as it is safe. Only those are
+   * looked at again of whose variables one has become bound since.
+   */
   private schedule(
     body: Body,
     names: Names,
@@ -302,30 +353,59 @@ export class SafetyChecker {
     missing: Map<Expression, Names>,
   ): Expression[] {
     const ordered: Expression[] = [];
-    const pending = new Set(body);
-    const closureVars = new Map<Expression, Names>();
-    for (const expression of body) {
+    const closureVars = body.map((expression) => {
       const vars = new Set<string>();
       for (const name of varsInClosures(expression)) if (names.has(name) && !globals.has(name)) vars.add(name);
-      closureVars.set(expression, vars);
+      return vars;
+    });
+    const waiting = new Map<string, number[]>();
+    const wait = (name: string, index: number): void => {
+      const known = waiting.get(name);
+      if (known === undefined) waiting.set(name, [index]);
+      else known.push(index);
+    };
+    for (const [index, expression] of body.entries()) {
+      for (const name of closureVars[index] ?? NO_NAMES) wait(name, index);
+      for (const name of missing.get(expression) ?? NO_NAMES) wait(name, index);
     }
-    for (let before = -1; before !== ordered.length; ) {
-      before = ordered.length;
-      for (const expression of [...pending]) {
-        const outputs = this.outputs(expression, safe);
-        const closed = closureVars.get(expression) ?? new Set();
-        // OPA never gets to an expression that closes over just what it would bind itself.
-        if (closed.size > 0 && closed.size === outputs.size && isSubset(closed, outputs)) continue;
-        const open = [...closed].filter((name) => !safe.has(name));
-        if (open.length > 0) missing.set(expression, new Set([...(missing.get(expression) ?? []), ...open]));
-        const needs = missing.get(expression) ?? new Set<string>();
-        for (const name of [...needs]) if (outputs.has(name) || safe.has(name)) needs.delete(name);
-        if (needs.size > 0) continue;
-        missing.delete(expression);
-        pending.delete(expression);
-        ordered.push(expression);
-        for (const name of outputs) safe.add(name);
+    const isDone = new Array<boolean>(body.length).fill(false);
+    const take = (index: number): Names | undefined => {
+      const expression = body[index] as Expression;
+      const outputs = this.outputs(expression, safe);
+      const closed = closureVars[index] ?? NO_NAMES;
+      // OPA never gets to an expression that closes over just what it would bind itself.
+      if (closed.size > 0 && closed.size === outputs.size && isSubset(closed, outputs)) return undefined;
+      const needs = missing.get(expression) ?? new Set<string>();
+      for (const name of closed) if (!safe.has(name)) needs.add(name);
+      for (const name of [...needs]) if (outputs.has(name) || safe.has(name)) needs.delete(name);
+      if (needs.size > 0) {
+        missing.set(expression, needs);
+        return undefined;
       }
+      missing.delete(expression);
+      return outputs;
+    };
+    let pass: readonly number[] = body.map((_, index) => index);
+    while (pass.length > 0) {
+      const queue = new MinQueue(pass);
+      const later = new Set<number>();
+      for (let index = queue.take(); index !== undefined; index = queue.take()) {
+        if (isDone[index]) continue;
+        const outputs = take(index);
+        if (outputs === undefined) continue;
+        isDone[index] = true;
+        ordered.push(body[index] as Expression);
+        for (const name of outputs) {
+          if (safe.has(name)) continue;
+          safe.add(name);
+          for (const other of waiting.get(name) ?? []) {
+            if (isDone[other]) continue;
+            if (other > index) queue.add(other);
+            else later.add(other);
+          }
+        }
+      }
+      pass = [...later];
     }
     return ordered;
   }
