@@ -3,11 +3,17 @@ import { chromiumInstallHint, isChromiumInstalled } from './chromium.js';
 import { etcdInstallHint, isEtcdInstalled } from './etcd.js';
 import { isMongoInstalled, mongoInstallHint } from './mongo.js';
 import { isOpaInstalled, opaInstallHint } from './opa.js';
+import { isPostgresInstalled, postgresInstallHint } from './postgres.js';
+import { isRabbitMqInstalled, rabbitMqInstallHint } from './rabbitmq.js';
+import { isRedisInstalled, redisInstallHint } from './redis.js';
 
 export const serverKinds = {
   etcd: { title: 'etcd v3', isInstalled: isEtcdInstalled, installHint: etcdInstallHint },
   opa: { title: 'Open Policy Agent', isInstalled: isOpaInstalled, installHint: opaInstallHint },
   mongo: { title: 'MongoDB (stand-in)', isInstalled: isMongoInstalled, installHint: mongoInstallHint },
+  postgres: { title: 'PostgreSQL', isInstalled: isPostgresInstalled, installHint: postgresInstallHint },
+  redis: { title: 'Redis', isInstalled: isRedisInstalled, installHint: redisInstallHint },
+  rabbitmq: { title: 'RabbitMQ', isInstalled: isRabbitMqInstalled, installHint: rabbitMqInstallHint },
   chromium: { title: 'Chromium', isInstalled: isChromiumInstalled, installHint: chromiumInstallHint },
 } as const;
 

@@ -1,0 +1,119 @@
+/**
+ * The truth of configuration: entries, flags, segments, rollouts and what belongs to them, as versioned resources. One gap-free revision
+ * numbers all writes; a write names the revision it was checked against and is refused when another came between, so every
+ * resource is validated against exactly the state it becomes part of. Every version stays: they are the history and, read in the
+ * order of revisions, the feed that replicas follow. Audit facts are part of the same transaction.
+ * Adapter: `adapters/relational` on SQLite and on PostgreSQL. Contract: `resource-store.contract.ts`.
+ */
+import type { AuditFacts } from '@bailiwick/contract';
+import type { Page } from './policy-archive.port.js';
+
+/** Each kind has its own table; all have the same columns. */
+export const resourceKinds = ['config', 'flag', 'segment', 'rollout', 'webhook', 'approval', 'freeze'] as const;
+export type ResourceKind = (typeof resourceKinds)[number];
+
+/** Where a resource applies: everywhere, in an app, or in one environment of an app. `environment` needs an `appId`. */
+export interface ResourceScope {
+  readonly appId: string | null;
+  readonly environment: string | null;
+}
+
+export interface Resource extends ResourceScope {
+  readonly kind: ResourceKind;
+  /** UUID; never used again. */
+  readonly id: string;
+  /** Unique within kind and scope. */
+  readonly key: string;
+  /** 1, 2, 3 … a resource. */
+  readonly version: number;
+  /** The revision of the write that made this version. */
+  readonly revision: number;
+  /** What the resource says, as JSON text: kept to the last character. */
+  readonly content: string;
+  /** RFC 3339, UTC, milliseconds. */
+  readonly createdAt: string;
+  readonly createdBy: string;
+  readonly updatedAt: string;
+  readonly updatedBy: string;
+}
+
+/** One version in history. Of a delete, `content` is null and `version` one more than the last. */
+export interface ResourceVersion extends Omit<Resource, 'content' | 'createdAt' | 'createdBy'> {
+  readonly content: string | null;
+  /** `create`, `replace`, `delete`, `rollback`, `import`, or the rollout's command. */
+  readonly action: string;
+  /** For a rollback: the version whose content came back. */
+  readonly rolledBackTo: number | null;
+  /** Order within the revision, from 0. */
+  readonly place: number;
+}
+
+/** `resource.content` null deletes. Two puts of one resource in a write are not allowed. */
+export interface ResourceChange {
+  readonly resource: Omit<Resource, 'revision' | 'content'> & { readonly content: string | null };
+  readonly action: string;
+  readonly rolledBackTo?: number;
+}
+
+export interface ResourceWrite {
+  /** The revision the changes were checked against. */
+  readonly baseRevision: number;
+  readonly changes: readonly ResourceChange[];
+  /** `etag_after` is `pending` where it is the revision of this write. */
+  readonly audit: readonly AuditFacts[];
+}
+
+export type ResourceCommit =
+  | { readonly kind: 'committed'; readonly revision: number }
+  /** Another write came first; nothing was done. */
+  | { readonly kind: 'outdated'; readonly revision: number };
+
+export interface ChangeLogFilter {
+  readonly actor?: string;
+  readonly action?: string;
+  readonly resource?: string;
+  readonly appId?: string;
+  readonly environment?: string;
+  /** RFC 3339, inclusive. */
+  readonly from?: string;
+  /** RFC 3339, exclusive. */
+  readonly to?: string;
+}
+
+/** A row of `audit_logs`. */
+export interface ChangeLogEntry extends AuditFacts, ResourceScope {
+  readonly revision: number;
+}
+
+/**
+ * Errors: every method rejects with `store.unavailable` when the database cannot serve; a commit so rejected may or may not have
+ * happened. A key that is taken rejects with `resource.key_taken` (kind `conflict`); the service checks before, this is the last fence.
+ */
+export interface ResourceStore {
+  /** Names this history: another database, or one restored from a backup, has another. */
+  epoch(): Promise<string>;
+  /** All living resources at one revision. */
+  load(): Promise<{ readonly revision: number; readonly resources: readonly Resource[] }>;
+  commit(write: ResourceWrite): Promise<ResourceCommit>;
+  /** The newest revision. */
+  revision(): Promise<number>;
+  /** Versions written after `revision`, in order, whole revisions only; at least one revision when there is one, else about `limit` versions. */
+  changesAfter(revision: number, limit: number): Promise<readonly ResourceVersion[]>;
+  /** Newest first; also of deleted resources. */
+  versions(
+    kind: ResourceKind,
+    id: string,
+    options: { readonly limit: number; readonly cursor?: string },
+  ): Promise<Page<ResourceVersion>>;
+  version(kind: ResourceKind, id: string, version: number): Promise<ResourceVersion | undefined>;
+  /** Newest first. */
+  changeLog(
+    filter: ChangeLogFilter,
+    options: { readonly limit: number; readonly cursor?: string },
+  ): Promise<Page<ChangeLogEntry>>;
+  /** How far a reader of the feed has come; 0 before its first. */
+  position(reader: string): Promise<number>;
+  /** Moves it on from `from`; false when another instance moved it meanwhile. */
+  advance(reader: string, from: number, to: number): Promise<boolean>;
+  isHealthy(): Promise<boolean>;
+}
