@@ -51,6 +51,8 @@ export async function startRabbitMq(): Promise<RabbitMqServer> {
     RABBITMQ_MNESIA_BASE: join(folder, 'data'),
     RABBITMQ_LOG_BASE: join(folder, 'log'),
     RABBITMQ_PID_FILE: join(folder, 'pid'),
+    // Makes the start script become the server instead of waiting for it: signals reach it, and it ends with us.
+    RUNNING_UNDER_SYSTEMD: 'true',
   };
   // Started first and in the foreground: the server would otherwise leave one behind.
   const epmd = startProcess('epmd', ['-address', '127.0.0.1', '-port', String(mapper)]);
