@@ -1,0 +1,223 @@
+/**
+ * Resolves the references of a set of raw values. Each key is resolved once; cycles are named, chains and the size of
+ * an expanded value are bounded (a value that names ten others that name ten others … is refused, not built).
+ * Whether a key has a fault depends on the values alone, never on the order in which keys are asked for.
+ */
+import type { Fault } from '../fault.js';
+import { isObject, type JsonObject, type JsonValue, pointer, setOwn } from '../json.js';
+import { namesIn, parseTemplate, type Template } from './templates.js';
+
+export interface ReferenceLimits {
+  /** How long a chain of references may be. */
+  readonly maxDepth: number;
+  /** The largest expanded value: code units of its strings plus one for every value in it. */
+  readonly maxSize: number;
+}
+
+export const DEFAULT_REFERENCE_LIMITS: ReferenceLimits = { maxDepth: 64, maxSize: 1_048_576 };
+
+/** A resolved key: `value` is deeply frozen, or `fault` says why there is none. */
+export interface Resolved {
+  readonly value: JsonValue | undefined;
+  readonly fault?: Fault;
+  readonly size: number;
+  readonly depth: number;
+}
+
+class ReferenceFault extends Error {
+  readonly fault: Fault;
+  constructor(fault: Fault) {
+    super(fault.message);
+    this.fault = fault;
+  }
+}
+
+/** Thrown to the key that was asked for: those on the way are not too deep themselves. */
+class ChainTooLong extends Error {}
+
+interface Expansion {
+  readonly key: string;
+  size: number;
+  depth: number;
+}
+
+/** Every key that the strings of a value name. */
+export function referencedKeys(value: JsonValue, into = new Set<string>()): Set<string> {
+  if (typeof value === 'string' && value.includes('${')) {
+    const template = parseTemplate(value);
+    if (!('error' in template)) for (const name of namesIn(template)) into.add(name);
+  } else if (Array.isArray(value)) for (const item of value as readonly JsonValue[]) referencedKeys(item, into);
+  else if (isObject(value)) for (const item of Object.values(value as JsonObject)) referencedKeys(item, into);
+  return into;
+}
+
+/** A view on raw values, resolved as they are asked for. `read` gives the raw value of a key, or undefined. */
+export class ReferenceResolver {
+  readonly #read: (key: string) => JsonValue | undefined;
+  readonly #limits: ReferenceLimits;
+  readonly #done = new Map<string, Resolved>();
+  readonly #stack: string[] = [];
+
+  constructor(read: (key: string) => JsonValue | undefined, limits: ReferenceLimits = DEFAULT_REFERENCE_LIMITS) {
+    this.#read = read;
+    this.#limits = limits;
+  }
+
+  /** The value of a key with its references resolved; undefined when there is no such key. */
+  resolve(key: string): Resolved | undefined {
+    const done = this.#done.get(key);
+    if (done !== undefined) return done;
+    const raw = this.#read(key);
+    if (raw === undefined) return undefined;
+    const resolved = this.#resolveRaw(key, raw);
+    this.#done.set(key, resolved);
+    return resolved;
+  }
+
+  #resolveRaw(key: string, raw: JsonValue): Resolved {
+    if (this.#stack.includes(key)) throw this.#cycle(key);
+    if (this.#stack.length >= this.#limits.maxDepth) throw new ChainTooLong();
+    this.#stack.push(key);
+    const expansion: Expansion = { key, size: 0, depth: 1 };
+    try {
+      const value = this.#expand(raw, '', expansion);
+      if (expansion.depth > this.#limits.maxDepth) throw new ChainTooLong();
+      return { value, size: expansion.size, depth: expansion.depth };
+    } catch (error) {
+      if (error instanceof ChainTooLong) {
+        if (this.#stack.length > 1) throw error;
+        const message = `its references go more than ${this.#limits.maxDepth} keys deep; shorten the chain`;
+        return failed({ path: pointer('', key), code: 'reference.too_deep', message });
+      }
+      if (error instanceof ReferenceFault) return failed(error.fault);
+      throw error;
+    } finally {
+      this.#stack.pop();
+    }
+  }
+
+  #cycle(key: string): ReferenceFault {
+    const names = [...this.#stack.slice(this.#stack.indexOf(key)), key].join(' → ');
+    const path = pointer('', this.#stack.at(-1) ?? key);
+    return new ReferenceFault({
+      path,
+      code: 'reference.cycle',
+      message: `references go round: ${names}; break the circle`,
+    });
+  }
+
+  #fail(expansion: Expansion, path: string, code: string, message: string): ReferenceFault {
+    return new ReferenceFault({ path: `${pointer('', expansion.key)}${path}`, code, message });
+  }
+
+  #grow(expansion: Expansion, size: number, path: string): void {
+    expansion.size += size;
+    if (expansion.size <= this.#limits.maxSize) return;
+    const message = `the value grows past ${this.#limits.maxSize} when its references are resolved`;
+    throw this.#fail(expansion, path, 'reference.too_large', message);
+  }
+
+  #expand(raw: JsonValue, path: string, expansion: Expansion): JsonValue {
+    if (typeof raw === 'string') {
+      if (raw.includes('${')) return this.#fill(this.#parse(raw, path, expansion), path, expansion);
+      this.#grow(expansion, raw.length + 1, path);
+      return raw;
+    }
+    this.#grow(expansion, 1, path);
+    if (Array.isArray(raw)) {
+      const items = raw as readonly JsonValue[];
+      return Object.freeze(items.map((item, index) => this.#expand(item, pointer(path, index), expansion)));
+    }
+    if (!isObject(raw)) return raw;
+    const result: Record<string, JsonValue> = {};
+    for (const [name, value] of Object.entries(raw as JsonObject))
+      setOwn(result, name, this.#expand(value, pointer(path, name), expansion));
+    return Object.freeze(result);
+  }
+
+  #parse(text: string, path: string, expansion: Expansion): Template {
+    const template = parseTemplate(text);
+    if ('error' in template) throw this.#fail(expansion, path, 'reference.syntax', template.error);
+    return template;
+  }
+
+  #fill(template: Template, path: string, expansion: Expansion): JsonValue {
+    const [first] = template.parts;
+    if (template.parts.length === 1 && first !== undefined && first.kind === 'reference')
+      return this.#look(first, path, expansion, 'whole');
+    let text = '';
+    this.#grow(expansion, 1, path);
+    for (const part of template.parts) {
+      if (part.kind === 'text') {
+        this.#grow(expansion, part.text.length, path);
+        text += part.text;
+        continue;
+      }
+      const value = this.#look(part, path, expansion, 'inside');
+      if (typeof value === 'object' && value !== null) {
+        const message = `\${${part.name}} is an object or a list and cannot stand inside a text; let it be the whole value`;
+        throw this.#fail(expansion, path, 'reference.not_scalar', message);
+      }
+      text += String(value);
+    }
+    return text;
+  }
+
+  /** What a reference stands for. As the whole value a default is read as JSON where it is JSON (`${port:8080}` is a number). */
+  #look(
+    part: { readonly name: string; readonly fallback?: Template },
+    path: string,
+    expansion: Expansion,
+    position: 'whole' | 'inside',
+  ): JsonValue {
+    const found = this.#find(part.name, path, expansion);
+    if (found !== undefined) return found;
+    if (part.fallback === undefined) {
+      const message = `\${${part.name}} names no key that is set here; set it, or give a default: \${${part.name}:…}`;
+      throw this.#fail(expansion, path, 'reference.unknown', message);
+    }
+    const value = this.#fill(part.fallback, path, expansion);
+    const isPlain = part.fallback.parts.every(({ kind }) => kind === 'text');
+    return position === 'whole' && isPlain ? jsonOrText(String(value)) : value;
+  }
+
+  /** The key itself, or the longest key that `name` continues with a dotted path into its value. */
+  #find(name: string, path: string, expansion: Expansion): JsonValue | undefined {
+    for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
+      const key = name.slice(0, end);
+      const resolved = this.resolve(key);
+      if (resolved === undefined) continue;
+      if (resolved.fault !== undefined) {
+        // Those on a cycle share its fault; those that lead to a faulty key get one of their own.
+        const isCycle = resolved.fault.code === 'reference.cycle';
+        const message = isCycle ? resolved.fault.message : `\${${name}} names '${key}', which has a fault of its own`;
+        throw this.#fail(expansion, path, isCycle ? 'reference.cycle' : 'reference.faulty', message);
+      }
+      const value = end === name.length ? resolved.value : valueAt(resolved.value, name.slice(end + 1));
+      if (value === undefined) continue;
+      expansion.depth = Math.max(expansion.depth, resolved.depth + 1);
+      this.#grow(expansion, resolved.size, path);
+      return value;
+    }
+    return undefined;
+  }
+}
+
+const failed = (fault: Fault): Resolved => ({ value: undefined, fault, size: 0, depth: 0 });
+
+function jsonOrText(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return text;
+  }
+}
+
+function valueAt(value: JsonValue | undefined, dotted: string): JsonValue | undefined {
+  let at: JsonValue | undefined = value;
+  for (const step of dotted.split('.')) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, step)) return undefined;
+    at = (at as JsonObject)[step];
+  }
+  return at;
+}
