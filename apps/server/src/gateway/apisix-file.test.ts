@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type GatewayFileError, parseApisixFile } from './apisix-file.js';
+import { parseApisixFile } from './apisix-file.js';
+import type { GatewayFileError } from './file-lines.js';
 import { plugins } from './plugins/index.js';
 
-const schemas = { get: (name: string) => plugins.get(name)?.schema, names: () => [...plugins.keys()] };
 const parse = (text: string, variables: Record<string, string> = {}) =>
-  parseApisixFile(text, 'apisix.yaml', variables, schemas);
+  parseApisixFile(text, 'apisix.yaml', variables, plugins);
 const upstream = '    upstream:\n      nodes: [{host: 127.0.0.1, port: 80, weight: 1}]\n';
 
 /** The faults a text has, as `line: message`. */

@@ -1,14 +1,14 @@
 /** Follows the gateway's file: a good change takes force at once, a wrong one is reported with its line and changes nothing. */
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import type { Logger } from '../telemetry/logger.js';
-import { type GatewayFile, parseApisixFile } from './apisix-file.js';
+import { parseApisixFile } from './apisix-file.js';
 import { plugins } from './plugins/index.js';
+import type { GatewayFile } from './resource-schemas.js';
 
 const pollMs = 1_000;
 
 export function readGatewayFile(path: string, variables: Readonly<Record<string, string | undefined>>): GatewayFile {
-  const schemas = { get: (name: string) => plugins.get(name)?.schema, names: () => [...plugins.keys()] };
-  return parseApisixFile(readFileSync(path, 'utf8'), path, variables, schemas);
+  return parseApisixFile(readFileSync(path, 'utf8'), path, variables, plugins);
 }
 
 /** Returns the function that stops following. */

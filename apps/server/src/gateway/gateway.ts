@@ -1,6 +1,7 @@
 /**
- * The embedded gateway: the one public address. Finds the route, runs its plugins as one compiled chain, proxies. `node:http` in and
- * undici out: no framework on the data path. A reload swaps the whole table at once; a wrong file leaves the old one in force.
+ * The embedded gateway: the one public address. Finds the route, runs its plugins as one compiled chain, proxies. `node:http` in and kept
+ * connections of our own out: no framework on the data path. A reload swaps the whole table at once; a wrong file leaves the old one in
+ * force.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -9,14 +10,19 @@ import type { ProblemAnswer } from '../http/problems.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { type ServerSpan, startServerSpan } from '../telemetry/tracing.js';
-import type { GatewayFile, RouteDefinition, UpstreamDefinition } from './apisix-file.js';
-import type { Exchange, Handler, PluginServices, Refusal } from './plugin.js';
+import { answerBrokenRequest } from './broken-request.js';
+import { asAnswer, type Chain, type ResponsePhases } from './chain.js';
+import { Exchange } from './exchange.js';
+import { KeptState } from './kept-state.js';
+import type { Outcome, PluginServices } from './plugin.js';
 import { plugins } from './plugins/index.js';
 import { requestIdPattern } from './plugins/request-id.js';
 import { handOver, proxy } from './proxy.js';
 import { readRequestPath } from './request-path.js';
-import { type RouteMatch, Router } from './router.js';
-import { type LocalServices, Upstream } from './upstream.js';
+import type { GatewayFile } from './resource-schemas.js';
+import { sendAnswer } from './send-answer.js';
+import { type CompiledRoute, Table } from './table.js';
+import type { LocalServices } from './upstreams/upstream-node.js';
 
 export interface GatewayOptions {
   readonly services: PluginServices;
@@ -32,21 +38,27 @@ export interface GatewayOptions {
   ) => Promise<{ readonly status: number; readonly type: string; readonly body: string }> | undefined;
 }
 
-interface CompiledRoute {
-  readonly id: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly chain: readonly Handler[];
-  readonly upstream: Upstream;
-}
+const noPhases: ResponsePhases = {
+  beforeProxy: undefined,
+  requestFilter: undefined,
+  headerFilter: undefined,
+  bodyFilter: undefined,
+  log: [],
+};
 
-interface Table {
-  readonly router: Router<CompiledRoute>;
-  readonly upstreams: readonly Upstream[];
+/** One exchange with what the gateway itself keeps of it. */
+interface Handling {
+  readonly exchange: Exchange;
+  readonly route: CompiledRoute | undefined;
+  phases: ResponsePhases;
+  readonly span: ServerSpan | undefined;
+  isFinished: boolean;
 }
 
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #server: Server;
+  readonly #kept = new KeptState();
   #table: Table | undefined;
   #isStopping = false;
 
@@ -60,64 +72,35 @@ export class Gateway {
         keepAliveTimeout: 65_000,
         connectionsCheckingInterval: 5_000,
       },
-      (request, response) => void this.#handle(request, response),
+      (request, response) => this.#handle(request, response),
     );
     this.#server.maxHeadersCount = 200;
     this.#server.on('clientError', (error, socket) => answerBrokenRequest(error, socket));
   }
 
-  /** Puts a file's routes in force, all at once; requests on their way end under the old ones. */
+  /** Puts a file's routes in force, all at once; requests on their way end under the old ones. Throws, and changes nothing, when it cannot. */
   load(file: GatewayFile): void {
-    const shared = new Map(
-      (file.upstreams ?? []).map((definition) => [
-        String(definition.id),
-        this.#upstream(definition, definition.timeout),
-      ]),
-    );
-    const created: Upstream[] = [...shared.values()];
-    const matchers = file.routes
-      .filter((route) => route.status !== 0)
-      .map((route) => {
-        const upstream = route.upstream
-          ? this.#upstream(route.upstream, route.timeout ?? route.upstream.timeout)
-          : shared.get(String(route.upstream_id));
-        if (!upstream) throw new Error(`route ${route.id} has no upstream`);
-        if (route.upstream) created.push(upstream);
-        return {
-          paths: route.uris ?? [route.uri ?? '/'],
-          hosts: route.hosts ?? (route.host === undefined ? [] : [route.host]),
-          methods: route.methods ?? [],
-          priority: route.priority ?? 0,
-          target: this.#compile(route, upstream),
-        };
-      });
-    const before = this.#table;
-    this.#table = { router: new Router(matchers), upstreams: created };
-    for (const upstream of before?.upstreams ?? []) void upstream.close();
-  }
-
-  #upstream(definition: UpstreamDefinition, timeout: UpstreamDefinition['timeout']): Upstream {
-    return new Upstream(
-      definition,
-      {
-        connectMs: (timeout?.connect ?? 5) * 1000,
-        readMs: timeout ? timeout.read * 1000 : this.#options.upstreamTimeoutMs,
+    this.#kept.begin();
+    const { services, logger, localServices, upstreamTimeoutMs } = this.#options;
+    const table = new Table(file, {
+      plugins,
+      services,
+      logger,
+      kept: this.#kept,
+      localServices,
+      upstreamTimeoutMs,
+      lookUp: (text) => {
+        throw new BailiwickError('unavailable', {
+          reason: 'gateway.secret_unresolved',
+          message: 'A secret that this route needs cannot be had now.',
+          operatorMessage: text,
+        });
       },
-      this.#options.localServices,
-    );
-  }
-
-  #compile(route: RouteDefinition, upstream: Upstream): CompiledRoute {
-    const chain = Object.entries(route.plugins ?? {})
-      .flatMap(([name, configuration]) => {
-        const plugin = plugins.get(name);
-        return plugin
-          ? [{ priority: plugin.priority, access: plugin.compile(configuration, this.#options.services).access }]
-          : [];
-      })
-      .sort((a, b) => b.priority - a.priority)
-      .map(({ access }) => access);
-    return { id: String(route.id), labels: route.labels ?? {}, chain, upstream };
+    });
+    const before = this.#table;
+    this.#table = table;
+    void before?.close();
+    void this.#kept.sweep();
   }
 
   /** Resolves with the port it listens on. */
@@ -141,175 +124,212 @@ export class Gateway {
     const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
     await closed;
     clearTimeout(timer);
-    await Promise.all((this.#table?.upstreams ?? []).map((upstream) => upstream.close()));
+    await this.#table?.close();
+    for (const upstream of this.#table?.upstreams ?? []) upstream.destroy();
+    await this.#kept.close();
   }
 
-  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const startedNs = process.hrtime.bigint();
+  #handle(request: IncomingMessage, response: ServerResponse): void {
     const given = request.headers['x-request-id'];
     const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
     if (this.#isStopping) response.setHeader('connection', 'close');
-    let route = 'none';
-    let exchange: Exchange | undefined;
-    let span: ServerSpan | undefined;
+    const target = readRequestPath(request.url ?? '/');
+    const about = { requestId, host: hostOf(request), isTls: false, maxBodyBytes: this.#options.maxBodyBytes };
+    if (target.kind === 'refused') {
+      const exchange = new Exchange(request, response, { path: '/', raw: '/', query: '' }, about);
+      this.#refuse(unrouted(exchange), badPath(target.why));
+      return;
+    }
+    const exchange = new Exchange(request, response, target, about);
+    const own =
+      exchange.method === 'GET' || exchange.method === 'HEAD' ? this.#options.ownAnswer(target.path) : undefined;
+    if (own) {
+      void this.#answerOwn(exchange, own);
+      return;
+    }
+    const match = this.#table?.router.find(exchange);
+    if (match) {
+      exchange.parameters = match.parameters;
+      const { facts } = match.target;
+      exchange.route = facts.uri === match.uri ? facts : { ...facts, uri: match.uri };
+    }
+    this.#begin(exchange, match?.target);
+  }
+
+  #begin(exchange: Exchange, route: CompiledRoute | undefined): void {
+    const chain = route?.chain ?? this.#table?.globalChain;
+    const span = startServerSpan(`${exchange.method} ${route?.facts.id ?? 'none'}`, exchange.request.headers, {
+      'http.request.method': exchange.method,
+      'url.path': exchange.path,
+    });
+    exchange.traceId = span.traceId;
+    const handling: Handling = { exchange, route, phases: noPhases, span, isFinished: false };
     try {
-      const target = readRequestPath(request.url ?? '/');
-      if (target.kind === 'refused')
-        throw new BailiwickError('invalid', {
-          reason: 'gateway.bad_path',
-          message: `The gateway refuses this address: ${target.why}.`,
-        });
-      const own =
-        request.method === 'GET' || request.method === 'HEAD' ? this.#options.ownAnswer(target.path) : undefined;
-      if (own) {
-        route = 'own';
-        const { status, type, body } = await own;
-        response
-          .writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-request-id': requestId })
-          .end(request.method === 'HEAD' ? undefined : body);
-        return;
-      }
-      const match = this.#table?.router.find(request.method ?? 'GET', hostOf(request), target.path);
-      if (!match)
-        throw new BailiwickError('not-found', {
-          reason: 'gateway.no_route',
-          message: 'No route of the gateway fits this request.',
-        });
-      route = match.target.id;
-      exchange = exchangeOf(request, response, target, match, requestId);
-      span = startServerSpan(`${exchange.method} ${route}`, request.headers, {
-        'http.request.method': exchange.method,
-        'url.path': exchange.path,
-      });
-      const refusal = await runChain(match.target.chain, exchange);
-      if (refusal) this.#refuse(response, refusal, exchange.requestId);
-      else if (match.target.upstream.local) await handOver(exchange, match.target.upstream.local, span.headers);
-      else
-        await proxy(exchange, match.target.upstream, {
-          maxBodyBytes: this.#options.maxBodyBytes,
-          traceHeaders: span.headers,
-        });
+      const outcome = chain?.run(exchange);
+      if (outcome instanceof Promise)
+        outcome.then(
+          (settled) => this.#afterChain(handling, chain, settled),
+          (error: unknown) => this.#failAfterChain(handling, chain, error),
+        );
+      else this.#afterChain(handling, chain, outcome);
     } catch (error) {
-      this.#fail(response, error, exchange?.requestId ?? requestId);
-    } finally {
-      this.#finish(request, response, {
-        route,
-        startedNs,
-        requestId: exchange?.requestId ?? requestId,
-        exchange,
-        span,
-      });
+      this.#failAfterChain(handling, chain, error);
     }
   }
 
-  #refuse(response: ServerResponse, refusal: Refusal, requestId: string): void {
-    const problem = this.#options.toProblem(refusal.body, requestId);
-    send(
-      response,
-      { ...problem, status: refusal.status, headers: { ...problem.headers, ...refusal.headers } },
-      requestId,
+  #failAfterChain(handling: Handling, chain: Chain | undefined, error: unknown): void {
+    handling.phases = chain?.responsePhases(handling.exchange) ?? noPhases;
+    this.#refuse(handling, error);
+  }
+
+  #afterChain(handling: Handling, chain: Chain | undefined, outcome: Outcome): void {
+    const { exchange } = handling;
+    handling.phases = chain?.responsePhases(exchange) ?? noPhases;
+    if (outcome) {
+      this.#answer(handling, outcome);
+      return;
+    }
+    if (!handling.route) {
+      this.#refuse(handling, noRoute());
+      return;
+    }
+    const { beforeProxy } = handling.phases;
+    if (!beforeProxy) {
+      this.#forward(handling, handling.route);
+      return;
+    }
+    const { route } = handling;
+    Promise.resolve()
+      .then(() => beforeProxy(exchange))
+      .then(
+        (answer) => (answer ? this.#answer(handling, answer) : this.#forward(handling, route)),
+        (error: unknown) => this.#refuse(handling, error),
+      );
+  }
+
+  #forward(handling: Handling, route: CompiledRoute): void {
+    const { exchange, phases } = handling;
+    const upstream = exchange.upstream ?? route.upstream;
+    if (!upstream) {
+      this.#refuse(handling, noUpstream());
+      return;
+    }
+    const traceHeaders = handling.span?.headers ?? {};
+    if (upstream.local) {
+      handOver(exchange, upstream.local, traceHeaders, () => this.#finish(handling));
+      return;
+    }
+    const timeouts = route.timeouts ?? upstream.timeouts;
+    proxy(exchange, upstream, { phases, traceHeaders, timeouts }, (error) => {
+      if (error === undefined) this.#finish(handling);
+      else this.#refuse(handling, error);
+    });
+  }
+
+  #answer(handling: Handling, answer: NonNullable<Outcome>): void {
+    try {
+      sendAnswer(handling.exchange, answer, handling.phases, {
+        toProblem: this.#options.toProblem,
+        onDone: (error) => {
+          if (error !== undefined) this.#logFault(handling.exchange, error);
+          this.#finish(handling);
+        },
+      });
+    } catch (error) {
+      this.#logFault(handling.exchange, error);
+      if (!handling.exchange.response.headersSent) handling.exchange.response.writeHead(500).end();
+      else handling.exchange.response.destroy();
+      this.#finish(handling);
+    }
+  }
+
+  /** Ends the exchange with what an error means. */
+  #refuse(handling: Handling, error: unknown): void {
+    const answer = asAnswer(error);
+    const problem = this.#options.toProblem(answer.body, handling.exchange.requestId);
+    if (problem.isFault) this.#logFault(handling.exchange, error);
+    this.#answer(handling, { ...answer, status: problem.status });
+  }
+
+  #logFault(exchange: Exchange, error: unknown): void {
+    this.#options.logger.error(
+      { request_id: exchange.requestId, route: exchange.route?.id, error },
+      'gateway request failed',
     );
   }
 
-  #fail(response: ServerResponse, error: unknown, requestId: string): void {
-    const problem = this.#options.toProblem(error, requestId);
-    if (problem.isFault && problem.status === 500)
-      this.#options.logger.error({ request_id: requestId, error }, 'gateway request failed');
-    if (response.headersSent) response.destroy();
-    else send(response, problem, requestId);
+  async #answerOwn(
+    exchange: Exchange,
+    own: Promise<{ readonly status: number; readonly type: string; readonly body: string }>,
+  ): Promise<void> {
+    const handling = unrouted(exchange);
+    try {
+      const { status, type, body } = await own;
+      this.#answer(handling, { status, headers: { 'content-type': type, 'cache-control': 'no-store' }, body });
+    } catch (error) {
+      this.#refuse(handling, error);
+    }
   }
 
-  #finish(
-    request: IncomingMessage,
-    response: ServerResponse,
-    about: {
-      route: string;
-      startedNs: bigint;
-      requestId: string;
-      exchange: Exchange | undefined;
-      span: ServerSpan | undefined;
-    },
-  ): void {
-    const seconds = Number(process.hrtime.bigint() - about.startedNs) / 1e9;
-    const status = response.statusCode;
-    about.span?.end(status);
-    this.#options.metrics.gatewayRequest({ route: about.route, status }, seconds);
+  #finish(handling: Handling): void {
+    if (handling.isFinished) return;
+    handling.isFinished = true;
+    const { exchange, phases, span } = handling;
+    const { status } = exchange;
+    for (const log of phases.log) {
+      try {
+        log(exchange);
+      } catch (error) {
+        this.#logFault(exchange, error);
+      }
+    }
+    const seconds = (performance.now() - exchange.startedMs) / 1000;
+    span?.end(status);
+    const route = exchange.route?.id ?? 'none';
+    this.#options.metrics.gatewayRequest({ route, status }, seconds);
+    if (!this.#options.logger.isLevelEnabled('info')) return;
     this.#options.logger.info({
-      request_id: about.requestId,
-      method: request.method,
-      path: about.exchange?.path ?? (request.url ?? '').split('?', 1)[0],
+      request_id: exchange.requestId,
+      method: exchange.method,
+      path: exchange.path,
       status,
       latency_ms: Math.round(seconds * 1e6) / 1000,
-      route: about.route,
-      ...(about.exchange?.caller ? { actor: about.exchange.caller.actor } : {}),
-      ...(about.exchange?.decisionId === undefined ? {} : { decision_id: about.exchange.decisionId }),
-      ...(about.span?.traceId === undefined ? {} : { trace_id: about.span.traceId }),
+      route,
+      ...(exchange.caller ? { actor: exchange.caller.actor } : {}),
+      ...(exchange.consumer ? { consumer: exchange.consumer.username } : {}),
+      ...(exchange.decisionId === undefined ? {} : { decision_id: exchange.decisionId }),
+      ...(exchange.traceId === undefined ? {} : { trace_id: exchange.traceId }),
     });
   }
 }
 
-async function runChain(chain: readonly Handler[], exchange: Exchange): Promise<Refusal | undefined> {
-  for (const handler of chain) {
-    const outcome = handler(exchange);
-    const refusal = outcome instanceof Promise ? await outcome : outcome;
-    if (refusal) return refusal;
-  }
-  return undefined;
-}
+const unrouted = (exchange: Exchange): Handling => ({
+  exchange,
+  route: undefined,
+  phases: noPhases,
+  span: undefined,
+  isFinished: false,
+});
 
-function exchangeOf(
-  request: IncomingMessage,
-  response: ServerResponse,
-  target: { path: string; raw: string; query: string },
-  match: RouteMatch<CompiledRoute>,
-  requestId: string,
-): Exchange {
-  return {
-    request,
-    response,
-    method: request.method ?? 'GET',
-    path: target.path,
-    query: target.query,
-    parameters: match.parameters,
-    labels: match.target.labels,
-    upstreamPath: target.raw,
-    requestId,
-    caller: undefined,
-    decisionId: undefined,
-    upstreamHeaders: new Map(),
-  };
-}
-
-const hostOf = (request: IncomingMessage): string => (request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
-
-function send(response: ServerResponse, problem: ProblemAnswer, requestId: string): void {
-  if (response.destroyed) return;
-  response.writeHead(problem.status, { ...problem.headers, 'x-request-id': requestId });
-  response.end(JSON.stringify(problem.body));
-}
-
-/** What Node's parser refuses: smuggling attempts, oversized headers. The connection cannot be trusted any more. */
-function answerBrokenRequest(
-  error: Error & { code?: string },
-  socket: { writable: boolean; end(text: string): unknown; destroy(): unknown },
-): void {
-  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
-  const [status, title] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? [431, 'Request Header Fields Too Large']
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? [408, 'Request Timeout']
-        : [400, 'Bad Request'];
-  const body = JSON.stringify({
-    type: 'about:blank',
-    title,
-    status,
-    code: 'validation_error',
-    reason: 'gateway.broken_request',
-    detail: 'The request is not well-formed HTTP.',
-    request_id: '',
+/** `error_msg` beside the problem's members is what APISIX says. */
+const noRoute = (): BailiwickError =>
+  new BailiwickError('not-found', {
+    reason: 'gateway.no_route',
+    message: 'No route of the gateway fits this request.',
+    extra: { error_msg: '404 Route Not Found' },
   });
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
-}
+
+const badPath = (why: string): BailiwickError =>
+  new BailiwickError('invalid', { reason: 'gateway.bad_path', message: `The gateway refuses this address: ${why}.` });
+
+const noUpstream = (): BailiwickError =>
+  new BailiwickError('unavailable', {
+    reason: 'gateway.no_upstream',
+    message: 'This route leads nowhere: it has no upstream and none of its plugins answered.',
+  });
+
+const hostOf = (request: IncomingMessage): string => {
+  const host = request.headers.host ?? '';
+  const colon = host.lastIndexOf(':');
+  return (colon > 0 && !host.endsWith(']') ? host.slice(0, colon) : host).toLowerCase();
+};

@@ -10,7 +10,7 @@ const route = (target: string, paths: string[], more: Partial<RouteMatcher<strin
   ...more,
 });
 const find = (router: Router<string>, path: string, method = 'GET', host = 'a.example') =>
-  router.find(method, host, path)?.target;
+  router.find({ method, host, path })?.target;
 
 describe('Router', () => {
   it('prefers an exact path, then parameters, then the longest prefix', () => {
@@ -27,14 +27,30 @@ describe('Router', () => {
   });
 
   it('hands the parameters over', () => {
-    expect(new Router([route('r', ['/p/:project/files/*'])]).find('GET', '', '/p/demo/files/a/b')?.parameters).toEqual({
+    expect(
+      new Router([route('r', ['/p/:project/files/*'])]).find({ method: 'GET', host: '', path: '/p/demo/files/a/b' })
+        ?.parameters,
+    ).toEqual({
       project: 'demo',
       '*': 'a/b',
     });
   });
 
-  it('puts priority above everything', () => {
-    expect(find(new Router([route('exact', ['/a']), route('urgent', ['/*'], { priority: 1 })]), '/a')).toBe('urgent');
+  it('lets priority settle it among routes of the same path, and an exact path beat it, as APISIX does', () => {
+    expect(find(new Router([route('low', ['/a']), route('high', ['/a'], { priority: 1 })]), '/a')).toBe('high');
+    expect(find(new Router([route('exact', ['/a']), route('urgent', ['/*'], { priority: 1 })]), '/a')).toBe('exact');
+  });
+
+  it('tries the exact host first, then the longest wildcard, then routes without a host', () => {
+    const router = new Router([
+      route('any', ['/a']),
+      route('wide', ['/*'], { hosts: ['*.example'] }),
+      route('narrow', ['/*'], { hosts: ['*.b.example'] }),
+      route('exact', ['/*'], { hosts: ['a.b.example'] }),
+    ]);
+    expect(['a.b.example', 'c.b.example', 'c.example', 'other'].map((host) => find(router, '/a', 'GET', host))).toEqual(
+      ['exact', 'narrow', 'wide', 'any'],
+    );
   });
 
   it('looks at method and host, wildcards included', () => {

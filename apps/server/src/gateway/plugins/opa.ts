@@ -1,7 +1,8 @@
 /** `opa`: asks the policy, in process. Denied is 403, or what failed closed is 503; reasons of `deny` reach the caller. */
 import { BailiwickError } from '@bailiwick/contract';
 import { type Static, Type } from '@sinclair/typebox';
-import type { Exchange, Plugin } from '../plugin.js';
+import type { Exchange } from '../exchange.js';
+import type { Plugin } from '../plugin.js';
 
 /** Stands for the engine in this process; no request is ever sent there. */
 export const ownEngine = 'http://decide.bailiwick.internal';
@@ -19,7 +20,7 @@ export const opa: Plugin<Static<typeof schema>> = {
   name: 'opa',
   priority: 2001,
   schema,
-  compile: (_configuration, { decisions }) => ({
+  compile: (_configuration, { services: { decisions } }) => ({
     access: (exchange) => {
       const decision = decisions.decide({
         caller: exchange.caller ?? { actor: 'anonymous', claims: {} },
@@ -59,7 +60,7 @@ export const opa: Plugin<Static<typeof schema>> = {
 
 /** The route's label, else its path parameter, else the token's claim. */
 export function projectOf(exchange: Exchange): string | undefined {
-  const named = exchange.labels['project'] ?? exchange.parameters['project'];
+  const named = exchange.route?.labels['project'] ?? exchange.parameters['project'];
   if (named !== undefined) return named;
   const claimed = exchange.caller?.claims['project'];
   return typeof claimed === 'string' ? claimed : undefined;

@@ -28,21 +28,19 @@ export const openidConnect: Plugin<Static<typeof schema>> = {
   name: 'openid-connect',
   priority: 2599,
   schema,
-  compile: ({ realm = 'apisix', set_userinfo_header: setsUserinfo = true }, { authenticator }) => ({
-    access: async (exchange) => {
+  compile: ({ realm = 'apisix', set_userinfo_header: setsUserinfo = true }, { services: { authenticator } }) => ({
+    rewrite: async (exchange) => {
       for (const name of clearedHeaders) exchange.upstreamHeaders.set(name, undefined);
       try {
-        exchange.caller = await authenticator.authenticate(exchange.request.headers);
+        const caller = await authenticator.authenticate(exchange.request.headers);
+        exchange.caller = caller;
+        if (setsUserinfo)
+          exchange.upstreamHeaders.set('x-userinfo', Buffer.from(JSON.stringify(caller.claims)).toString('base64'));
       } catch (error) {
         if (!isBailiwickError(error)) throw error;
         if (error.kind !== 'unauthenticated') return { status: 503, headers: { 'retry-after': '5' }, body: error };
         return { status: 401, headers: { 'www-authenticate': `Bearer realm="${realm}"` }, body: error };
       }
-      if (setsUserinfo)
-        exchange.upstreamHeaders.set(
-          'x-userinfo',
-          Buffer.from(JSON.stringify(exchange.caller.claims)).toString('base64'),
-        );
       return undefined;
     },
   }),

@@ -18,7 +18,7 @@ export const proxyRewrite: Plugin<Static<typeof schema>> = {
     const pattern = regexUri?.[0] === undefined ? undefined : new RegExp(regexUri[0]);
     const replacement = regexUri?.[1] ?? '';
     return {
-      access: (exchange) => {
+      rewrite: (exchange) => {
         if (uri !== undefined) exchange.upstreamPath = uri;
         else if (pattern) exchange.upstreamPath = exchange.upstreamPath.replace(pattern, replacement) || '/';
         return undefined;

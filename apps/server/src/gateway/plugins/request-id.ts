@@ -1,33 +1,85 @@
-/** `request-id`: keeps the client's `X-Request-Id` when it is well formed, else makes one; echoes it. */
-import { randomUUID } from 'node:crypto';
+/** `request-id`: keeps the client's id when it is well formed, else makes one; passes it on and echoes it. */
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { type Static, Type } from '@sinclair/typebox';
+import type { Exchange } from '../exchange.js';
 import type { Plugin } from '../plugin.js';
+import { closed, oneOf } from '../resource-schemas.js';
+
+// As APISIX has it, with its `GHIGK`.
+const characters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIGKLMNOPQRSTUVWXYZ0123456789';
 
 const schema = Type.Object(
   {
-    header_name: Type.Optional(Type.String({ minLength: 1, default: 'X-Request-Id' })),
-    include_in_response: Type.Optional(Type.Boolean({ default: true })),
-    algorithm: Type.Optional(Type.Literal('uuid')),
+    header_name: Type.String({ minLength: 1, pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", default: 'X-Request-Id' }),
+    include_in_response: Type.Boolean({ default: true }),
+    algorithm: oneOf(['uuid', 'nanoid', 'range_id', 'ksuid', 'uuidv7'], { default: 'uuid' }),
+    range_id: Type.Object(
+      {
+        length: Type.Integer({ minimum: 6, default: 16 }),
+        char_set: Type.String({ minLength: 6, default: characters }),
+      },
+      { ...closed, default: {} },
+    ),
   },
-  { additionalProperties: false },
+  closed,
 );
 
 export const requestIdPattern = /^[A-Za-z0-9._~-]{1,128}$/;
+
+const nanoAlphabet = 'useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict';
+const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+/** 2014-05-13: where KSUID's clock begins, in seconds. */
+const ksuidEpoch = 1_400_000_000;
+
+type Configuration = Static<typeof schema>;
+
+const algorithms: Readonly<Record<Configuration['algorithm'], (range: Configuration['range_id']) => string>> = {
+  uuid: () => randomUUID(),
+  nanoid: () => Array.from(randomBytes(21), (byte) => nanoAlphabet[byte & 63]).join(''),
+  range_id: ({ length, char_set: set }) => Array.from({ length }, () => set[randomInt(set.length)]).join(''),
+  ksuid: () => {
+    const bytes = Buffer.alloc(20);
+    bytes.writeUInt32BE(Math.floor(Date.now() / 1000) - ksuidEpoch);
+    randomBytes(16).copy(bytes, 4);
+    let rest = BigInt(`0x${bytes.toString('hex')}`);
+    let text = '';
+    for (; rest > 0n; rest /= 62n) text = `${base62[Number(rest % 62n)]}${text}`;
+    return text.padStart(27, '0');
+  },
+  uuidv7: () => {
+    const bytes = randomBytes(16);
+    bytes.writeUIntBE(Date.now(), 0, 6);
+    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
+    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+    const hex = bytes.toString('hex');
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  },
+};
 
 export const requestId: Plugin<Static<typeof schema>> = {
   name: 'request-id',
   priority: 12_015,
   schema,
-  compile: ({ header_name: headerName = 'X-Request-Id', include_in_response: isEchoed = true }) => {
+  compile: ({ header_name: headerName, include_in_response: isEchoed, algorithm, range_id: range }) => {
     const incoming = headerName.toLowerCase();
+    const make = algorithms[algorithm];
+    const isUuid = algorithm === 'uuid';
+    const given = (exchange: Exchange): string | undefined => {
+      const value = exchange.request.headers[incoming];
+      return typeof value === 'string' && requestIdPattern.test(value) ? value : undefined;
+    };
     return {
-      access: (exchange) => {
-        const given = exchange.request.headers[incoming];
-        exchange.requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
+      rewrite: (exchange) => {
+        const kept = given(exchange);
+        // The gateway has made a UUID for its own log already.
+        if (kept !== undefined) exchange.requestId = kept;
+        else if (!isUuid) exchange.requestId = make(range);
         exchange.upstreamHeaders.set(incoming, exchange.requestId);
-        if (isEchoed) exchange.response.setHeader(headerName, exchange.requestId);
         return undefined;
       },
+      ...(isEchoed
+        ? { headerFilter: (exchange, head) => void (head.has(headerName) || head.add(headerName, exchange.requestId)) }
+        : {}),
     };
   },
 };
