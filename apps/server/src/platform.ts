@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Kysely } from 'kysely';
+import { openEncryptedFileSecrets } from './adapters/embedded/encrypted-file-secrets.js';
 import { openEmbedded } from './adapters/embedded/open-embedded.js';
 import { SqliteDecisionStore } from './adapters/embedded/sqlite-decision-store.js';
 import { AuditService } from './audit/audit-service.js';
@@ -30,6 +31,7 @@ import { Approvals, cleanCheck, lockoutProtection } from './policies/write-condi
 import type { AuditLogStore } from './ports/audit-log.port.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
+import type { SecretStore } from './ports/secret-store.port.js';
 import type { Settings } from './settings.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
@@ -54,6 +56,7 @@ export interface Platform {
   readonly apiKeys: ApiKeys;
   readonly users: Users;
   readonly authenticator: Authenticator;
+  readonly secrets: SecretStore;
   /** Waits, at most `timeoutMs`, until every write acknowledged so far has reached history. */
   settled(timeoutMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -79,6 +82,8 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
   };
   try {
     const { keyValueStore: store, policyArchive: archive } = stores;
+    const secrets = await openEncryptedFileSecrets(settings.dataDirectory);
+    stoppers.push(() => secrets.close());
     const metrics = new Metrics();
     const localKeys = await loadLocalKeys(settings.dataDirectory);
     const compiler = new WorldCompiler({
@@ -185,6 +190,7 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       apiKeys,
       users,
       authenticator,
+      secrets,
       settled,
       stop,
     };
