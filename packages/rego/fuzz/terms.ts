@@ -82,8 +82,8 @@ const READS: Readonly<Record<Kind, readonly string[]>> = {
 };
 
 const LITERALS: Readonly<Record<Kind, readonly string[]>> = {
-  number: ['0', '1', '2', '3', '-1', '1.5', '10', '1e2', '0.1', '100000000000000000000'],
-  string: ['"a"', '"b"', '"x"', '"alice"', '""', '"é"', '`raw`', '"a b"', '"1"', '"admin"'],
+  number: ['0', '1', '2', '3', '-1', '1.5', '10', '0.1', '100000000000000000000'],
+  string: ['"a"', '"b"', '"x"', '"alice"', '""', '"é"', '`raw`', '"a b"', '"11"', '"admin"'],
   boolean: ['true', 'false'],
   array: ['[]', '[1, 2, 3]', '["a", "b"]', '[[1], [2, "x"]]', '[null, 1, "a"]'],
   set: ['set()', '{1, 2, 3}', '{"a", "b"}', '{[1], {"k": 1}}', '{1, 1, 2}'],

@@ -7,7 +7,7 @@ const DATA = parseJson('{"base": {"names": ["a", "b"], "list": [1, 3]}}');
 function answer(body: string, backend: BackendName): unknown {
   try {
     const policy = compile({ modules: [{ name: 'p.rego', text: `package t\n${body}\n` }], data: DATA, backend });
-    const value = policy.evaluate('data.t.p', parseJson('{"list": [1, 3], "obj": {"t": true}}'));
+    const value = policy.evaluate('data.t.p', parseJson('{"list": [1, 3], "name": "abc", "obj": {"t": true}}'));
     return value === undefined ? 'undefined' : toJson(value);
   } catch (error) {
     if (!isRegoErrors(error)) throw error;
@@ -28,6 +28,13 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     // Of doubled keys the last counts, and the first is not even read.
     ['p := {"a": input.missing, "a": 1}', { a: 1 }],
     ['p if { r[{1, false}] }\nr contains {x, false} if x := 1', true],
+    ['p := {k: 1, "a": 2} if k := "a"', { a: 1 }],
+    // A text is no index.
+    ['p := input.list["1"]', 'undefined'],
+    ['p := input.list.length', 'undefined'],
+    ['p := x if { y := data.base.list; x := y["0"] }', 'undefined'],
+    ['p := input.name["0"]', 'undefined'],
+    ['p if { true with input.a as f }\nf(1) := 1', 'rego_type_error:2'],
     ['p := count(trim_space())', 'rego_type_error:2'],
     ['p if { some z in [] }', 'rego_type_error:2'],
     ['p if { x := [1, "a"]; x[_] == null }', 'rego_type_error:2'],

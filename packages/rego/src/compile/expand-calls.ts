@@ -4,7 +4,7 @@
  * calls (OPA's RewriteTemplateStrings, RewriteExprTerms, RewriteComprehensionTerms, RewriteRefHeads).
  * What runs before what, and outside or inside of `not`, follows from here.
  */
-import type { Body, Expression, Location, Term } from '../syntax/ast.js';
+import type { Body, Expression, Location, Term, With } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
 import {
   appendToBody,
@@ -28,6 +28,12 @@ const OWN_SUBJECTS = new Set([
   'call',
 ]);
 
+/** Only functions are replaced by functions. */
+function isInput(target: Term): boolean {
+  const head = target.kind === 'ref' ? target.terms[0] : target;
+  return head?.kind === 'var' && head.name === 'input';
+}
+
 export class Expander {
   private readonly context: Pick<CompileContext, 'errors' | 'builtins' | 'names' | 'tree'>;
   private readonly names: NameSource;
@@ -47,7 +53,7 @@ export class Expander {
     const modifiers =
       expression.with.length === 0
         ? expression.with
-        : expression.with.map((modifier) => ({ ...modifier, value: this.withValue(modifier.value, result) }));
+        : expression.with.map((modifier) => ({ ...modifier, value: this.withValue(modifier, result) }));
     const extras: Expression[] = [];
     const finish = (rewritten: Expression): void => {
       for (const extra of extras) result.push(modifiers.length === 0 ? extra : { ...extra, with: modifiers });
@@ -84,12 +90,17 @@ export class Expander {
   }
 
   /** A bare name as a value (`with f as count`) is a function, not a variable. */
-  private withValue(value: Term, extras: Expression[]): Term {
+  private withValue({ target, value }: With, extras: Expression[]): Term {
     if (value.kind === 'var' && this.context.builtins.has(value.name)) {
-      return { kind: 'ref', terms: [value], location: value.location };
+      const name: Term = { kind: 'ref', terms: [value], location: value.location };
+      return isInput(target) ? this.captured(name, extras) : name;
     }
     const inner = this.term(value, extras);
-    if (!requiresEvaluation(inner) || this.isFunction(inner)) return inner;
+    if (!requiresEvaluation(inner) || (!isInput(target) && this.isFunction(inner))) return inner;
+    return this.captured(inner, extras);
+  }
+
+  private captured(inner: Term, extras: Expression[]): Term {
     // What a `with` puts in place is evaluated first, and may loop.
     const local = variable(this.names.fresh(), inner.location);
     extras.push(equality(local, inner, undefined, inner.location));

@@ -419,7 +419,16 @@ export class Lowerer {
   private object(term: Term & { kind: 'object' }): Op {
     const keys: Atom[] = [];
     const values: Atom[] = [];
-    for (const [key, value] of term.entries) {
+    // Where a variable turns out to be a key that is written out, the variable's value counts: OPA puts
+    // keys in in the order of terms, constants first.
+    const isWritten = (entry: readonly [Term, Term]): boolean => entry[0].kind === 'scalar';
+    const isOrdered = term.entries.every(
+      (entry, i) => i === 0 || !isWritten(entry) || isWritten(term.entries[i - 1] as readonly [Term, Term]),
+    );
+    const entriesInOrder = isOrdered
+      ? term.entries
+      : [...term.entries.filter(isWritten), ...term.entries.filter((entry) => !isWritten(entry))];
+    for (const [key, value] of entriesInOrder) {
       keys.push(this.atom(key));
       values.push(this.atom(value));
     }

@@ -84,8 +84,13 @@ class Unifier {
 
   private unifyPattern(pattern: Term, source: Term, isLeft: boolean): void {
     if (pattern.kind !== 'array' && pattern.kind !== 'object') return;
-    if (source.kind === 'ref' ? isReferenceSafe(source, this.safe) : fits(pattern, source, isLeft))
-      this.markAll(pattern);
+    if (this.isEvaluated(source) ?? fits(pattern, source, isLeft)) this.markAll(pattern);
+  }
+
+  /** Whether a reference or a call can be evaluated; undefined for other terms. */
+  private isEvaluated(term: Term): boolean | undefined {
+    if (term.kind === 'ref') return isReferenceSafe(term, this.safe);
+    return term.kind === 'call' ? isSubset(varsOf(term, SAFETY_VARS), this.safe) : undefined;
   }
 
   private unifyVar(name: string, other: Term): void {
@@ -97,7 +102,7 @@ class Unifier {
         this.depend(other.name, name);
       }
     } else if (other.kind === 'array' || other.kind === 'object') this.unifyAll(name, other);
-    else if (other.kind !== 'ref' || isReferenceSafe(other, this.safe)) this.mark(name);
+    else if (this.isEvaluated(other) ?? true) this.mark(name);
   }
 
   private unifyAll(name: string, term: Term): void {

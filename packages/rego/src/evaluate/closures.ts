@@ -406,7 +406,8 @@ export class ClosureCompiler {
   private path(root: Op, names: readonly string[]): Read {
     const from = this.op(root);
     const [first = '', second = ''] = names;
-    if (names.some((name) => CLASS_MEMBER_NAMES.has(name))) {
+    // A name that begins as a number does may be an index into an array or a text.
+    if (names.some((name) => CLASS_MEMBER_NAMES.has(name) || /^\d/.test(name))) {
       return (frame) => {
         let value = from(frame);
         for (let i = 0; i < names.length && value !== undefined; i++) value = element(value, names[i] as string);
