@@ -5,14 +5,19 @@ import type { Program } from './generate.js';
 import { type Answer, answerOf, type Outcome } from './outcome.js';
 
 /** Enough for every generated program that ends soon, and an end for those that do not. */
-const MAX_STEPS = 20_000_000;
+const LIMITS = { maxSteps: 5_000_000, deadlineMs: 5000 };
+/** Milliseconds by which even what used up its budget must have ended. */
+const RUNAWAY_MS = 10_000;
 
 function ask(policy: Policy, program: Program, path: string, input: unknown): Answer {
+  const start = Date.now();
   try {
     const value = policy.evaluate(path, input as Value, {
       strictBuiltinErrors: program.strictBuiltinErrors,
-      limits: { maxSteps: MAX_STEPS },
+      limits: LIMITS,
     });
+    const taken = Date.now() - start;
+    if (taken > RUNAWAY_MS) return `crash ran for ${taken} ms`;
     return answerOf(value === undefined ? undefined : toJsonValue(value));
   } catch (error) {
     if (isRegoEvaluationError(error)) return `error ${error.code}`;

@@ -3,6 +3,7 @@
  * `input`, `data`) is in the scope; one in a hundred is of another type or reads an unknown variable,
  * so that unsafe and ill-typed programs are met too.
  */
+import { anyCall } from './calls.js';
 import type { Random } from './random.js';
 
 export type Kind = 'number' | 'string' | 'boolean' | 'array' | 'set' | 'object' | 'any';
@@ -82,7 +83,7 @@ const READS: Readonly<Record<Kind, readonly string[]>> = {
 };
 
 const LITERALS: Readonly<Record<Kind, readonly string[]>> = {
-  number: ['0', '1', '2', '3', '-1', '1.5', '10', '0.1', '100000000000000000000'],
+  number: ['0', '1', '2', '3', '-1', '1.5', '10', '0.1', '100000000000000000000', '9007199254740993', '-0.5'],
   string: ['"a"', '"b"', '"x"', '"alice"', '""', '"é"', '`raw`', '"a b"', '"11"', '"admin"'],
   boolean: ['true', 'false'],
   array: ['[]', '[1, 2, 3]', '["a", "b"]', '[[1], [2, "x"]]', '[null, 1, "a"]'],
@@ -300,6 +301,7 @@ function comprehension(kind: Kind, scope: Scope, depth: number): string {
 
 function call(kind: Kind, scope: Scope, depth: number): string {
   const { random } = scope;
+  if (random.chance(0.6)) return anyCall(kind, random, (wanted) => term(wanted, scope, depth - 1));
   const [name, ...args] = random.pick(CALLS[kind]);
   if (name === 'sprintf') {
     const count = random.below(3);

@@ -35,6 +35,11 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     ['p := x if { y := data.base.list; x := y["0"] }', 'undefined'],
     ['p := input.name["0"]', 'undefined'],
     ['p if { true with input.a as f }\nf(1) := 1', 'rego_type_error:2'],
+    // Directly in an `every` deprecated built-ins go unseen, and what is assigned is what is read.
+    ['p if { every x in [1] { cast_array([x]) } }', true],
+    ['p if { every x in [1] { y := [1 | cast_array([x])]; y } }', 'rego_type_error:2'],
+    ['p if { {1, 2}[x]; every y in [1] { x := [x, y] } }', 'rego_unsafe_var_error:2'],
+    ['p := strings.replace_n({"": "x"}, "é")', 'x\ufffdx\ufffdx'],
     ['p := count(trim_space())', 'rego_type_error:2'],
     ['p if { some z in [] }', 'rego_type_error:2'],
     ['p if { x := [1, "a"]; x[_] == null }', 'rego_type_error:2'],

@@ -1,7 +1,7 @@
 /**
  * Replacement in one pass from the left, as Go's strings.Replacer: at each position the first
  * pattern of the list that matches wins, and replaced text is not looked at again. Patterns are
- * found by their first character. An empty pattern matches between characters.
+ * found by their first character. An empty pattern matches between bytes.
  */
 import type { BuiltinContext } from './builtin.js';
 
@@ -29,8 +29,27 @@ function byFirstUnit(pairs: readonly Pair[]): ReadonlyMap<number, readonly Pair[
   return index;
 }
 
+/** A character for each byte of the text's UTF-8. */
+function bytesOf(text: string): string {
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join('');
+}
+
+function textOf(bytes: string): string {
+  return new TextDecoder().decode(Uint8Array.from(bytes, (char) => char.charCodeAt(0)));
+}
+
 /** The pairs must be in order of priority, an empty pattern first. */
 export function replaceMany(text: string, pairs: readonly Pair[], context: BuiltinContext): string {
+  const empty = pairs.find(([from]) => from === '');
+  // An empty pattern matches between the bytes of a character, too.
+  if (empty !== undefined && empty[1] !== '' && /\P{ASCII}/u.test(text)) {
+    const inBytes = pairs.map(([from, to]) => [bytesOf(from), bytesOf(to)] as const);
+    return textOf(replaceUnits(bytesOf(text), inBytes, context));
+  }
+  return replaceUnits(text, pairs, context);
+}
+
+function replaceUnits(text: string, pairs: readonly Pair[], context: BuiltinContext): string {
   const index = byFirstUnit(pairs);
   const empty = pairs.find(([from]) => from === '');
   let out = '';

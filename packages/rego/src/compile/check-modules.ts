@@ -62,12 +62,15 @@ function checkRuleName(context: CompileContext, rule: WorkRule): void {
   reportLater(context, 'rego_compile_error', rule.location, message);
 }
 
+/** As in OPA, what stands directly in the body of an `every` is not looked at; closures in it are. */
 export function checkDeprecated(context: CompileContext): void {
   for (const rule of allRules(context)) {
     if (!isStrict(context, rule.module)) continue;
+    const overlooked = new Set<Expression>();
     walkBody(rule.body, {
       expression: (expression) => {
-        if (expression.kind !== 'call') return undefined;
+        if (expression.kind === 'every') for (const inner of expression.body) overlooked.add(inner);
+        if (expression.kind !== 'call' || overlooked.has(expression)) return undefined;
         const name = operatorName(expression.operator) ?? '';
         if (context.builtins.get(name)?.deprecated !== true) return undefined;
         const message = `deprecated built-in function calls in expression: ${name}`;

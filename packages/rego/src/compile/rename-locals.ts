@@ -404,9 +404,16 @@ export class LocalRenamer {
       };
       const key = rename(expression.key);
       const value = rename(expression.value) ?? expression.value;
-      const body = this.body(expression.body);
+      const body = this.body(expression.body).map((inner) => this.readingItself(inner));
       return { ...expression, key, value, domain, body, with: this.modifiers(expression.with) };
     });
+  }
+
+  /** In the body of an `every` OPA renames twice: `x := [x]` with a global `x` reads what it assigns. */
+  private readingItself(expression: Expression): Expression {
+    const [left, right] = expression.kind === 'call' && expression.infix === ':=' ? expression.args : [];
+    if (expression.kind !== 'call' || left === undefined || right === undefined) return expression;
+    return { ...expression, args: [left, this.term(right)] };
   }
 
   private not(expression: Expression & { kind: 'not' }): Expression {
