@@ -119,7 +119,8 @@ function readYaml(builtin: Builtin | undefined, text: string): Value | undefined
   }
 }
 
-function moduleAnnotations(module: Module, yaml: Builtin | undefined): readonly Annotation[] {
+/** The annotations of a module, in order; blocks that are no YAML are left out. */
+export function moduleAnnotations(module: Module, yaml: Builtin | undefined): readonly Annotation[] {
   return blocks(module.comments).flatMap((block) => {
     const raw = readYaml(yaml, block.text);
     if (raw === undefined) return [];

@@ -16,6 +16,7 @@ import {
   variable,
   type WorkRule,
 } from './model.js';
+import type { TreeNode } from './rule-tree.js';
 import { requiresEvaluation } from './walk.js';
 
 const OWN_SUBJECTS = new Set([
@@ -27,6 +28,10 @@ const OWN_SUBJECTS = new Set([
   'object-comprehension',
   'call',
 ]);
+
+function operatorRef(target: Term): Term {
+  return target.kind === 'ref' ? target : { kind: 'ref', terms: [target], location: target.location };
+}
 
 /** Only functions are replaced by functions. */
 function isInput(target: Term): boolean {
@@ -93,10 +98,13 @@ export class Expander {
   private withValue({ target, value }: With, extras: Expression[]): Term {
     if (value.kind === 'var' && this.context.builtins.has(value.name)) {
       const name: Term = { kind: 'ref', terms: [value], location: value.location };
-      return isInput(target) ? this.captured(name, extras) : name;
+      if (this.isFunction(operatorRef(target))) return name;
+      return isInput(target) ? this.captured(name, extras) : value;
     }
     const inner = this.term(value, extras);
+    // What replaces a function is looked up when that is called.
     if (!requiresEvaluation(inner) || (!isInput(target) && this.isFunction(inner))) return inner;
+    if (this.isFunction(operatorRef(target)) && this.isRule(inner)) return inner;
     return this.captured(inner, extras);
   }
 
@@ -108,13 +116,21 @@ export class Expander {
   }
 
   private isFunction(term: Term): boolean {
-    if (term.kind !== 'ref') return false;
     const name = operatorName(term);
     if (name !== undefined && this.context.builtins.has(name)) return true;
+    return this.node(term)?.isFunction === true;
+  }
+
+  private isRule(term: Term): boolean {
+    return (this.node(term)?.rules.length ?? 0) > 0;
+  }
+
+  private node(term: Term): TreeNode | undefined {
+    if (term.kind !== 'ref') return undefined;
     const [head, ...steps] = term.terms;
-    if (head?.kind !== 'var' || head.name !== 'data' || !steps.every((step) => step.kind === 'scalar')) return false;
-    const path = steps.map((step) => (step.kind === 'scalar' ? step.value : ''));
-    return this.context.tree.find(path)?.isFunction === true;
+    if (head?.kind !== 'var' || head.name !== 'data' || !steps.every((step) => step.kind === 'scalar'))
+      return undefined;
+    return this.context.tree.find(steps.map((step) => (step.kind === 'scalar' ? step.value : '')));
   }
 
   /** The term with its calls replaced by temporaries, whose expressions go to `extras`. */

@@ -24,8 +24,17 @@ function functionReplacement(lowerer: Lowerer, value: Term): Replacement | undef
   if (name === undefined || (value.kind === 'var' && lowerer.isBound(value.name))) return undefined;
   const set = lowerer.builder.functionSet(value);
   if (set !== undefined) return { kind: 'function', set };
+  const node = ruleNode(lowerer, value);
+  if (node !== undefined) return { kind: 'rule', set: node.ruleSet };
   const builtin = lowerer.builder.builtin(name);
   return builtin === undefined ? undefined : { kind: 'builtin', builtin };
+}
+
+function ruleNode(lowerer: Lowerer, value: Term): TreeNode | undefined {
+  if (rootOf(value) !== 'data' || value.kind !== 'ref') return undefined;
+  const path = value.terms.slice(1).map((term) => (term.kind === 'scalar' ? term.value : ''));
+  const node = lowerer.builder.tree.find(path);
+  return node !== undefined && node.ruleSet >= 0 ? node : undefined;
 }
 
 function hide(node: TreeNode | undefined, into: Collected): void {

@@ -71,7 +71,7 @@ export type Op =
     };
 
 export interface Replacement {
-  readonly kind: 'function' | 'builtin' | 'value';
+  readonly kind: 'function' | 'builtin' | 'rule' | 'value';
   /** A rule set, a built-in, or what is returned whatever the arguments. */
   readonly set?: number;
   readonly builtin?: Builtin;

@@ -109,6 +109,7 @@ export class Engine {
 
   private callMock(world: World, mock: Mock, args: readonly Value[], at: Location): Value | undefined {
     if (mock.kind === 'value') return mock.value;
+    if (mock.kind === 'rule') return this.rule(world, mock.set);
     // Inside of a replacement nothing is replaced: it may call what it replaces.
     const plain = world.derive();
     plain.mocks = undefined;

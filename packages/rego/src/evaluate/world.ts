@@ -106,7 +106,7 @@ export class Session {
 
 /** What a mocked function does. */
 export interface Mock {
-  readonly kind: 'function' | 'builtin' | 'value';
+  readonly kind: 'function' | 'builtin' | 'rule' | 'value';
   readonly set: number;
   readonly builtin: Builtin | undefined;
   readonly value: Value | undefined;

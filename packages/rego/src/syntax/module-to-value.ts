@@ -6,6 +6,9 @@ import { parseModuleSource } from './parser.js';
 
 type Fields = Record<string, Value>;
 
+/** By the node of a number: how it was written. */
+export const writtenNumbers = new WeakMap<object, string>();
+
 function typed(type: string, value: Value): Value {
   return { type, value };
 }
@@ -22,7 +25,9 @@ export function termToValue(term: Term): Value {
   switch (term.kind) {
     case 'scalar': {
       if (term.value === null) return { type: 'null', value: null };
-      return typed(typeof term.value === 'object' ? 'number' : typeof term.value, term.value);
+      const node = typed(typeof term.value === 'object' ? 'number' : typeof term.value, term.value);
+      if (term.text !== undefined) writtenNumbers.set(node as object, term.text);
+      return node;
     }
     case 'var':
       return typed('var', term.name);
@@ -50,12 +55,18 @@ export function termToValue(term: Term): Value {
         body: bodyToValue(term.body),
       });
     case 'template': {
-      const parts = term.parts.map((part, index) =>
-        'negated' in part ? expressionToValue(part, index) : termToValue(part),
-      );
-      return typed('templatestring', { parts, multi_line: term.raw });
+      const parts = term.parts.map(templatePart);
+      // Go's nil slice.
+      return typed('templatestring', { parts: parts.length === 0 ? null : parts, multi_line: term.raw });
     }
   }
+}
+
+/** A constant is a part of the text. */
+function templatePart(part: Term | Expression): Value {
+  if (!('negated' in part)) return termToValue(part);
+  const isConstant = part.kind === 'term' && part.term.kind === 'scalar' && part.with.length === 0 && !part.negated;
+  return isConstant ? termToValue(part.term) : expressionToValue(part, 0);
 }
 
 function expressionTerms(expression: Expression): Value {
@@ -74,10 +85,16 @@ function expressionTerms(expression: Expression): Value {
         body: bodyToValue(expression.body),
       };
     case 'not':
-      return { not: { body: bodyToValue(expression.body), explicit_body: expression.explicit } };
+      return { type: 'not', body: bodyToValue(expression.body), explicit_body: expression.explicit };
     case 'and':
     case 'or':
-      return { [expression.kind]: { lhs: bodyToValue(expression.left), rhs: bodyToValue(expression.right) } };
+      return {
+        type: expression.kind,
+        lhs: bodyToValue(expression.left),
+        rhs: bodyToValue(expression.right),
+        ...(expression.explicitLeft ? { explicit_lhs: true } : {}),
+        ...(expression.explicitRight ? { explicit_rhs: true } : {}),
+      };
   }
 }
 
@@ -98,28 +115,37 @@ function bodyToValue(body: Body): Value {
   return body.map(expressionToValue);
 }
 
-function headToValue(head: Head): Value {
+/** `if` may belong to the rule whose `else` this is. */
+function headToValue(head: Head, hasIf: boolean): Value {
   const fields: Fields = {};
   const [name, second] = head.ref;
-  if (name?.kind === 'var' && head.ref.length === 1) fields['name'] = name.name;
+  if (name?.kind === 'var' && (head.ref.length === 1 || isNamed(head, hasIf))) fields['name'] = name.name;
   if (head.args !== undefined) fields['args'] = termsToValue(head.args);
   if (head.key !== undefined) fields['key'] = termToValue(head.key);
-  else if (head.ref.length === 2 && head.args === undefined && second !== undefined && second.kind !== 'scalar') {
-    if (name?.kind === 'var') fields['name'] = name.name;
-    fields['key'] = termToValue(second);
-  }
+  else if (second !== undefined && isKeyed(head, hasIf)) fields['key'] = termToValue(second);
   if (head.value !== undefined) fields['value'] = termToValue(head.value);
   if (head.assign) fields['assign'] = true;
   fields['ref'] = termsToValue(head.ref);
   return fields;
 }
 
+/** OPA still names heads of two steps as it did when there were no longer ones. */
+function isNamed({ ref, key, args, generatedValue }: Head, hasIf: boolean): boolean {
+  if (ref.length !== 2 || key !== undefined) return false;
+  return hasIf ? !generatedValue : args === undefined;
+}
+
+function isKeyed({ ref, args }: Head, hasIf: boolean): boolean {
+  return ref.length === 2 && args === undefined && (!hasIf || ref[1]?.kind !== 'scalar');
+}
+
 function ruleToValue(rule: Rule): Value {
-  const fields: Fields = { head: headToValue(rule.head), body: bodyToValue(rule.body) };
+  const hasIf = rule.head.keywords.includes('if');
+  const fields: Fields = { head: headToValue(rule.head, hasIf), body: bodyToValue(rule.body) };
   if (rule.default) fields['default'] = true;
   let otherwise: Value | undefined;
   for (const branch of [...rule.otherwise].reverse()) {
-    const inner: Fields = { head: headToValue(branch.head), body: bodyToValue(branch.body) };
+    const inner: Fields = { head: headToValue(branch.head, hasIf), body: bodyToValue(branch.body) };
     if (otherwise !== undefined) inner['else'] = otherwise;
     otherwise = inner;
   }

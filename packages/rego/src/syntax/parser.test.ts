@@ -90,7 +90,7 @@ describe('printing', () => {
   it('gives back the same tree for any expression', () => {
     fc.assert(
       fc.property(term, term, fc.constantFrom('', 'not '), (left, right, not) => {
-        const text = `package p\n\nq := ${left} if {\n\t${not}${right}\n\tx := ${left}\n}\n`;
+        const text = `package p\n\nq := [${left}] if {\n\t${not}${right}\n\tx := ${left}\n}\n`;
         const printed = printModule(parseModuleSource('m', text));
         expect(shape(printed)).toEqual(shape(text));
         expect(formatModule(printed)).toBe(printed);

@@ -10,6 +10,15 @@ export class RegoJson {
   }
 }
 
+/** A number as it was written. */
+export class WrittenJson {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** Undefined members are left out, as Go's `omitempty` does. */
 export type OrderedJson =
   | null
@@ -17,6 +26,7 @@ export type OrderedJson =
   | number
   | string
   | RegoJson
+  | WrittenJson
   | readonly OrderedJson[]
   | { readonly [key: string]: OrderedJson | undefined };
 
@@ -27,6 +37,7 @@ export function orderedJson(document: OrderedJson): string {
 
 function write(node: OrderedJson, margin: string): string {
   if (node instanceof RegoJson) return stringifyJson(node.value, { prefix: margin, indent: '  ' });
+  if (node instanceof WrittenJson) return node.text;
   if (typeof node === 'string') return stringifyString(node);
   if (typeof node !== 'object' || node === null) return String(node);
   const inner = `${margin}  `;

@@ -1,4 +1,7 @@
 /** `parse`: a module's syntax tree as OPA prints it, as JSON or one node a line. */
+
+import { builtins } from '../builtins/index.js';
+import { type Annotation, moduleAnnotations } from '../compile/annotations.js';
 import {
   type Body,
   type Expression,
@@ -9,9 +12,19 @@ import {
   type Term,
   type With,
 } from '../syntax/ast.js';
-import { syntaxToValue, termToValue } from '../syntax/module-to-value.js';
-import { compare, entriesOf, formatTerm, get, isArray, isObject, type Value } from '../values/index.js';
-import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
+import { syntaxToValue, termToValue, writtenNumbers } from '../syntax/module-to-value.js';
+import {
+  compare,
+  entriesOf,
+  formatTerm,
+  get,
+  isArray,
+  isObject,
+  isPlainObject,
+  keyOf,
+  type Value,
+} from '../values/index.js';
+import { type OrderedJson, orderedJson, RegoJson, WrittenJson } from './ordered-json.js';
 
 /** The order of Go's struct fields, by a field that tells the struct; other nodes are sorted by name. */
 const FIELD_ORDERS: readonly (readonly [string, readonly string[]])[] = [
@@ -30,14 +43,25 @@ const ALL_TYPES: readonly Value[] = [...TYPE_ORDER, ...TYPES_LAST];
 /** Orders the JSON forms of two terms: the keys of objects are sorted. */
 function compareTerms(a: Value, b: Value): number {
   const type = (value: Value): number => ALL_TYPES.indexOf((isObject(value) && get(value, 'type')) || null);
-  const inner = (value: Value): Value => (isObject(value) ? (get(value, 'value') ?? null) : value);
-  return type(a) - type(b) || compare(inner(a), inner(b));
+  const inner = (value: Value): Value => (isPlainObject(value) ? (get(value, 'value') ?? null) : value);
+  const [left, right] = [inner(a), inner(b)];
+  if (!isArray(left) || !isArray(right)) return type(a) - type(b) || compare(left, right);
+  if (type(a) !== type(b)) return type(a) - type(b);
+  for (const [index, item] of left.entries()) {
+    const other = right[index];
+    const order = other === undefined ? 1 : compareTerms(item, other);
+    if (order !== 0) return order;
+  }
+  return left.length - right.length;
 }
 
 function sortedEntries(value: Value): Value {
   if (!isObject(value)) return value;
   const items = get(value, 'value');
-  if (get(value, 'type') === 'set' && isArray(items)) return { type: 'set', value: [...items].sort(compareTerms) };
+  if (get(value, 'type') === 'set' && isArray(items)) {
+    const different = new Map(items.map((item) => [keyOf(item), item]));
+    return { type: 'set', value: [...different.values()].sort(compareTerms) };
+  }
   if (get(value, 'type') !== 'object') return value;
   const entries = (get(value, 'value') ?? []) as readonly (readonly [Value, Value])[];
   return { type: 'object', value: [...entries].sort(([a], [b]) => compareTerms(a, b)) };
@@ -46,6 +70,8 @@ function sortedEntries(value: Value): Value {
 function ordered(given: Value): OrderedJson {
   // Go writes OPA's null as an empty struct.
   if (isObject(given) && get(given, 'type') === 'null') return { type: 'null', value: {} };
+  const written = isObject(given) ? writtenNumbers.get(given) : undefined;
+  if (written !== undefined) return { type: 'number', value: new WrittenJson(written) };
   const value = sortedEntries(given);
   if (isArray(value)) return value.map(ordered);
   if (!isObject(value)) return new RegoJson(value);
@@ -61,36 +87,30 @@ function base64(text: string): string {
   return btoa(binary);
 }
 
-/** OPA names a head of two steps, and gives the second as its key, when a value is written for it. */
-function headNames(head: Head): Readonly<Record<string, Value>> | undefined {
-  const [first, second] = head.ref;
-  if (first?.kind !== 'var' || second === undefined || head.ref.length !== 2 || head.key !== undefined)
-    return undefined;
-  if (head.args !== undefined) return undefined;
-  return head.generatedValue ? {} : { name: first.name, key: termToValue(second) };
+function isSameDocument(a: Rule, b: Rule): boolean {
+  const path = ({ head }: Rule): string => String(keyOf(head.ref.map(termToValue)));
+  return path(a) === path(b);
 }
 
-function withNames(module: Module): Value {
+function withAnnotations(module: Module): Value {
   const tree = syntaxToValue(module);
+  const all = moduleAnnotations(module, builtins.get('yaml.unmarshal'));
   const rules = get(tree, 'rules');
-  if (!isObject(tree) || !isArray(rules)) return tree;
-  const named = rules.map((rule, index) => {
-    const source = module.rules[index]?.head;
-    const names = source && headNames(source);
-    const head = get(rule, 'head');
-    if (names === undefined || head === undefined || !isObject(head) || !isObject(rule)) return rule;
-    const kept = [...entriesOf(head)].filter(([key]) => key !== 'name') as [string, Value][];
-    return Object.fromEntries([...entriesOf(rule), ['head', { ...Object.fromEntries(kept), ...names }]] as [
-      string,
-      Value,
-    ][]);
+  if (all.length === 0 || !isPlainObject(tree)) return tree;
+  const annotated = module.rules.map((source, index) => {
+    const isOwn = ({ target, scope }: Annotation): boolean =>
+      target === source || (scope === 'document' && typeof target === 'object' && isSameDocument(target, source));
+    const own = all.filter(isOwn).map(({ value }) => value);
+    const rule = rules === undefined ? undefined : get(rules, index);
+    return own.length === 0 || !isPlainObject(rule) ? (rule ?? null) : { ...rule, annotations: own };
   });
-  return Object.fromEntries([...entriesOf(tree), ['rules', named]] as [string, Value][]);
+  const annotations = all.map(({ value }) => value);
+  return rules === undefined ? { ...tree, annotations } : { ...tree, annotations, rules: annotated };
 }
 
 /** The tree as `opa parse --format json` writes it. */
 export function syntaxTreeJson(module: Module): string {
-  const tree = ordered(withNames(module)) as { readonly [key: string]: OrderedJson };
+  const tree = ordered(withAnnotations(module)) as { readonly [key: string]: OrderedJson };
   const comments = module.comments.map(({ text, location: { file, row, col } }) => ({
     Text: base64(text),
     Location: { file, row, col },
