@@ -37,3 +37,6 @@ export { mergeDeep } from './hierarchy/layers.js';
 export { type ReferenceLimits, referencedKeys } from './hierarchy/resolve-references.js';
 export type { JsonObject, JsonValue } from './json.js';
 export * from './rollouts/index.js';
+export { type CompiledUnleash, compileUnleash, type UnleashVariantAnswer } from './unleash/compile-unleash.js';
+export { importUnleash, type UnleashImport } from './unleash/import-unleash.js';
+export type { UnleashContext, UnleashState, UnleashWorld } from './unleash/unleash-definition.js';

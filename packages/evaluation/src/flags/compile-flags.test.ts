@@ -1,0 +1,164 @@
+/** Flags: variant, reason and rule of an answer; prerequisites; and that one bad flag leaves the others alone. */
+import { describe, expect, it } from 'vitest';
+import type { JsonValue } from '../json.js';
+import { compileFlags } from './compile-flags.js';
+import type { EvaluationContext, FlagDefinition, FlagSet } from './flag-set.js';
+
+const flag = (targeting: JsonValue, more: Partial<FlagDefinition> = {}): FlagDefinition => ({
+  state: 'ENABLED',
+  variants: { on: true, off: false },
+  defaultVariant: 'off',
+  targeting,
+  ...more,
+});
+
+const segments: FlagSet['$evaluators'] = {
+  staff: { and: [{ ends_with: [{ var: 'email' }, '@faas.io'] }, { '==': [{ var: 'active' }, true] }] },
+  split: {
+    fractional: [
+      ['on', 50_000],
+      ['off', 50_000],
+    ],
+  },
+  loopA: { $ref: 'loopB' },
+  loopB: { '!': [{ $ref: 'loopA' }] },
+};
+
+function ask(targeting: JsonValue, context: EvaluationContext = {}, nowMs?: number): string {
+  const answer = compileFlags({
+    flags: { f: flag(targeting) },
+    ...(segments ? { $evaluators: segments } : {}),
+  }).evaluate('f', context, nowMs);
+  return [answer.variant ?? '-', answer.reason, answer.rule ?? answer.errorCode].join(' ');
+}
+
+describe('an answer', () => {
+  const staff = { email: 'a@faas.io', active: true };
+  const cases: readonly (readonly [string, JsonValue, EvaluationContext, string])[] = [
+    ['is STATIC without a rule', {}, {}, 'off STATIC /defaultVariant'],
+    [
+      'names the branch that gave it',
+      { if: [{ $ref: 'staff' }, 'on', 'off'] },
+      staff,
+      'on TARGETING_MATCH /targeting/if/1',
+    ],
+    ['names the last branch', { if: [{ $ref: 'staff' }, 'on', 'off'] }, {}, 'off TARGETING_MATCH /targeting/if/2'],
+    ['is DEFAULT when no branch holds', { if: [{ $ref: 'staff' }, 'on'] }, {}, 'off DEFAULT '],
+    [
+      'goes into nested branches',
+      { if: [true, { if: [false, 'off', 'on'] }] },
+      {},
+      'on TARGETING_MATCH /targeting/if/1/if/2',
+    ],
+    ['is SPLIT for a share', { fractional: [['on', 1]] }, { targetingKey: 'a' }, 'on SPLIT /targeting/fractional/0'],
+    [
+      'is SPLIT through a segment',
+      { if: [true, { $ref: 'split' }] },
+      { targetingKey: 'user-7' },
+      'off SPLIT /targeting/if/1/fractional/1',
+    ],
+    ['is DEFAULT for a share without a targeting key', { fractional: [['on', 1]] }, {}, 'off DEFAULT /targeting'],
+    ['takes true and false for variants of that name', { '==': [1, 1] }, {}, '- ERROR /targeting'],
+    ['is an error for a variant that is none', { if: [true, 'other'] }, {}, '- ERROR /targeting/if/1'],
+    [
+      'is an error for an operand of the wrong type',
+      { if: [{ '<': [{ var: 'age' }, 3] }, 'on'] },
+      { age: 'old' },
+      '- ERROR GENERAL',
+    ],
+    ['is an error for an unknown operator', { if: [{ nope: [] }, 'on'] }, {}, '- ERROR /targeting/if/0'],
+    [
+      'is an error for segments that go round',
+      { if: [{ $ref: 'loopA' }, 'on'] },
+      {},
+      '- ERROR /targeting/if/0/$ref/$ref/!',
+    ],
+    [
+      'reads no prototype',
+      { if: [{ var: 'constructor.name' }, 'on', 'off'] },
+      {},
+      'off TARGETING_MATCH /targeting/if/2',
+    ],
+  ];
+  it.each(cases)('%s', (_name, targeting, context, expected) => {
+    expect(ask(targeting, context)).toBe(expected);
+  });
+
+  it('tells the time it is given, in whole seconds, and is an error without one', () => {
+    const rule: JsonValue = { if: [{ '>=': [{ var: '$flagd.timestamp' }, 100] }, 'on', 'off'] };
+    expect(ask(rule, {}, 100_000)).toMatch(/^on/);
+    expect(ask(rule, {}, 99_999)).toMatch(/^off/);
+    expect(ask(rule)).toBe('- ERROR GENERAL');
+  });
+
+  it('is frozen, and so is its value', () => {
+    const variants = { a: { list: [1] } };
+    const flags = compileFlags({ flags: { f: { state: 'ENABLED', variants, defaultVariant: 'a' } } });
+    const answer = flags.evaluate('f', {});
+    variants.a.list.push(2);
+    expect(answer.value).toEqual({ list: [1] });
+    expect(Object.isFrozen(answer) && Object.isFrozen((answer.value as { list: number[] }).list)).toBe(true);
+  });
+
+  it('says of a flag that is not there or is disabled that the caller decides', () => {
+    const flags = compileFlags({
+      flags: { f: flag({}, { state: 'DISABLED', metadata: { owner: 'me' } }) },
+      metadata: { set: 1 },
+    });
+    expect(flags.evaluate('g', {})).toMatchObject({ reason: 'ERROR', errorCode: 'FLAG_NOT_FOUND' });
+    expect(flags.evaluate('f', {})).toEqual({ reason: 'DISABLED', rule: '/state', metadata: { set: 1, owner: 'me' } });
+  });
+
+  it('leaves the other flags alone when one cannot be compiled', () => {
+    const flags = compileFlags({ flags: { bad: flag({ nope: 1 }), good: flag({ if: [true, 'on'] }) } });
+    expect(flags.evaluate('bad', {}).errorCode).toBe('PARSE_ERROR');
+    expect(flags.evaluate('good', {}).variant).toBe('on');
+  });
+
+  it('refuses a rule whose segments unfold without bound', () => {
+    const $evaluators = Object.fromEntries(
+      Array.from({ length: 40 }, (_one, index) => [
+        `s${index}`,
+        { and: [{ $ref: `s${index + 1}` }, { $ref: `s${index + 1}` }] },
+      ]),
+    );
+    const flags = compileFlags({
+      flags: { f: flag({ if: [{ $ref: 's0' }, 'on'] }) },
+      $evaluators: { ...$evaluators, s40: true },
+    });
+    expect(flags.evaluate('f', {}).errorCode).toBe('PARSE_ERROR');
+  });
+
+  it('does not overflow on a rule nested without bound', () => {
+    let rule: JsonValue = true;
+    for (let depth = 0; depth < 5_000; depth += 1) rule = { '!': [rule] };
+    expect(ask({ if: [rule, 'on'] })).toMatch(/^- ERROR/);
+  });
+});
+
+describe('prerequisites', () => {
+  const set = (parent: JsonValue, more: FlagSet['flags'] = {}): FlagSet => ({
+    flags: {
+      parent: flag(parent),
+      child: flag({ if: [true, 'on'] }, { prerequisites: [{ flag: 'parent', variant: 'on' }] }),
+      ...more,
+    },
+  });
+
+  it('let the flag answer as if it were disabled when they do not hold', () => {
+    expect(compileFlags(set({ if: [true, 'on'] })).evaluate('child', {}).variant).toBe('on');
+    expect(compileFlags(set({})).evaluate('child', {})).toMatchObject({ reason: 'DISABLED', rule: '/prerequisites/0' });
+  });
+
+  it('that go round are an error of those flags, and of those that lead to them, only', () => {
+    const needs = (name: string): FlagDefinition => flag({}, { prerequisites: [{ flag: name, variant: 'off' }] });
+    const flags = compileFlags(set({}, { a: needs('b'), b: needs('a'), c: needs('a'), d: needs('parent') }));
+    expect(flags.evaluate('a', {}).errorMessage).toContain('a → b → a');
+    expect(['a', 'b', 'c', 'd'].map((key) => flags.evaluate(key, {}).reason)).toEqual([
+      'ERROR',
+      'ERROR',
+      'ERROR',
+      'STATIC',
+    ]);
+  });
+});
