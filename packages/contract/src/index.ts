@@ -1,4 +1,5 @@
 export * from './audit.js';
+export * from './configs.js';
 export type { AuditFacts, AuditRecord } from './audit-record.js';
 export { BailiwickError, type ErrorDetails, type ErrorKind, errorKinds, isBailiwickError } from './errors.js';
 export * from './identity.js';

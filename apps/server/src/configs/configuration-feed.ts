@@ -1,0 +1,215 @@
+/**
+ * Keeps the state at the newest revision: loads it at the start, then reads the store's feed by revision whenever somebody says that
+ * there may be more, and every second in any case. A message that is lost makes a change late, never wrong; a message
+ * that comes twice changes nothing. While the database is away the last state stays and says that it is stale.
+ */
+import type { Cache } from '../ports/cache.port.js';
+import type { Resource, ResourceStore, ResourceVersion } from '../ports/resource-store.port.js';
+import { ConfigurationState, type StateChange } from './configuration-state.js';
+
+const pageSize = 500;
+const snapshotKey = 'configuration:snapshot';
+const snapshotTtlMs = 7 * 86_400_000;
+/** The channel on which writers say which revision there is now. */
+const wakeChannel = 'configuration:revision';
+
+export interface FeedOptions {
+  readonly store: ResourceStore;
+  readonly cache: Cache;
+  readonly pollMs: number;
+  readonly onError: (error: unknown) => void;
+  readonly nowMs: () => number;
+}
+
+interface Snapshot {
+  readonly epoch: string;
+  readonly revision: number;
+  readonly resources: readonly Resource[];
+}
+
+export class ConfigurationFeed {
+  readonly #options: FeedOptions;
+  readonly #listeners = new Set<(change: StateChange) => void>();
+  readonly #waiting = new Set<() => void>();
+  #state = new ConfigurationState({ revision: 0, resources: [] });
+  #epoch = '';
+  #isFromCache = false;
+  #lastContactMs = 0;
+  #running: Promise<void> | undefined;
+  #isAskedAgain = false;
+  #timer: NodeJS.Timeout | undefined;
+  #unsubscribe: (() => Promise<void>) | undefined;
+  #cachedRevision = -1;
+  #isStopped = false;
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+  }
+
+  get state(): ConfigurationState {
+    return this.#state;
+  }
+
+  /** Names the history; see `ResourceStore.epoch`. */
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** The database has not answered for two polls: the state is what was last known. */
+  get isStale(): boolean {
+    return this.#isFromCache || this.#options.nowMs() - this.#lastContactMs > 2 * this.#options.pollMs + 1_000;
+  }
+
+  ageSeconds(): number {
+    return this.isStale ? (this.#options.nowMs() - this.#lastContactMs) / 1_000 : 0;
+  }
+
+  /** Loads from the database; when that is away, from the cache's snapshot. Rejects when neither is there. */
+  async start(): Promise<void> {
+    const { cache, pollMs, onError } = this.#options;
+    try {
+      await this.#load();
+    } catch (error) {
+      if (!(await this.#loadSnapshot())) throw error;
+      onError(error);
+    }
+    this.#unsubscribe = await cache
+      .subscribe(
+        wakeChannel,
+        (message) => {
+          if (Number(message) > this.#state.revision) void this.wake();
+        },
+        () => void this.wake(),
+      )
+      .catch(() => undefined);
+    this.#timer = setInterval(() => void this.wake(), pollMs);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    await this.#unsubscribe?.().catch(() => undefined);
+    await this.#running;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Called after each step, in order. Returns the function that ends it. */
+  onChange(listener: (change: StateChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Reads what there is after the state's revision; resolves when that is done. Never rejects. */
+  wake(): Promise<void> {
+    if (this.#running) {
+      this.#isAskedAgain = true;
+      return this.#running;
+    }
+    this.#running = this.#readOn().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  /** Takes in a commit of this instance without asking the store, when nothing came between; else reads on. */
+  take(versions: readonly ResourceVersion[], revision: number): void {
+    if (this.#state.revision === revision - 1) this.#tell(this.#state.apply(versions, revision));
+    else void this.wake();
+    this.announce(revision);
+    void this.#keepSnapshot();
+  }
+
+  /** Tells the other instances that there is a revision to read. Best effort: they poll. */
+  announce(revision: number): void {
+    this.#options.cache.publish(wakeChannel, String(revision)).catch(() => undefined);
+  }
+
+  /** Resolves when the state has reached the revision, or with false after `timeoutMs`. */
+  async whenReached(revision: number, timeoutMs: number): Promise<boolean> {
+    if (this.#state.revision >= revision) return true;
+    const end = Date.now() + timeoutMs;
+    void this.wake();
+    while (this.#state.revision < revision && Date.now() < end && !this.#isStopped)
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          clearTimeout(timer);
+          this.#waiting.delete(wake);
+          resolve();
+        };
+        const timer = setTimeout(wake, Math.max(0, end - Date.now()));
+        this.#waiting.add(wake);
+      });
+    return this.#state.revision >= revision;
+  }
+
+  async #readOn(): Promise<void> {
+    try {
+      do {
+        this.#isAskedAgain = false;
+        if (this.#isFromCache) await this.#load();
+        for (;;) {
+          const versions = await this.#options.store.changesAfter(this.#state.revision, pageSize);
+          this.#lastContactMs = this.#options.nowMs();
+          const last = versions.at(-1);
+          if (!last) break;
+          this.#tell(this.#state.apply(versions, last.revision));
+        }
+      } while (this.#isAskedAgain && !this.#isStopped);
+      await this.#keepSnapshot();
+    } catch (error) {
+      if (!this.#isStopped) this.#options.onError(error);
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { store } = this.#options;
+    const epoch = await store.epoch();
+    const loaded = await store.load();
+    const before = this.#state;
+    this.#state = new ConfigurationState(loaded);
+    this.#epoch = epoch;
+    this.#isFromCache = false;
+    this.#lastContactMs = this.#options.nowMs();
+    if (before.revision === 0 && before.size === 0) return;
+    // Whoever keeps something compiled learns what is different from what it knew.
+    const items = [...differences(before, this.#state)];
+    this.#tell({ revision: loaded.revision, items });
+  }
+
+  async #loadSnapshot(): Promise<boolean> {
+    const text = await this.#options.cache.get(snapshotKey).catch(() => undefined);
+    if (text === undefined) return false;
+    const { epoch, revision, resources } = JSON.parse(text) as Snapshot;
+    this.#state = new ConfigurationState({ revision, resources });
+    this.#epoch = epoch;
+    this.#isFromCache = true;
+    return true;
+  }
+
+  /** So that an instance can start while the database is away. Any instance writes it; all write the same. */
+  async #keepSnapshot(): Promise<void> {
+    const { revision } = this.#state;
+    if (revision === this.#cachedRevision) return;
+    this.#cachedRevision = revision;
+    const snapshot: Snapshot = { epoch: this.#epoch, revision, resources: this.#state.dump() };
+    await this.#options.cache.set(snapshotKey, JSON.stringify(snapshot), snapshotTtlMs).catch(() => undefined);
+  }
+
+  #tell(change: StateChange): void {
+    for (const listener of this.#listeners) listener(change);
+    for (const wake of [...this.#waiting]) wake();
+  }
+}
+
+function* differences(before: ConfigurationState, after: ConfigurationState): Generator<StateChange['items'][number]> {
+  const known = new Set<string>();
+  for (const resource of after.dump()) {
+    known.add(resource.id);
+    const old = before.get<unknown>(resource.kind, resource.id);
+    const item = after.get<unknown>(resource.kind, resource.id);
+    if (old?.version !== item?.version) yield { before: old, after: item };
+  }
+  for (const resource of before.dump())
+    if (!known.has(resource.id)) yield { before: before.get<unknown>(resource.kind, resource.id), after: undefined };
+}
