@@ -1,5 +1,11 @@
 /** Configuration, flags and rollouts as pure functions: no clock, no randomness, no input or output, no dependency. */
 
+export {
+  compileEnvironment,
+  type Environment,
+  type EnvironmentDocument,
+  type FlagCandidate,
+} from './environment/environment.js';
 export type { Fault } from './fault.js';
 export { type CompiledFlags, compileFlags } from './flags/compile-flags.js';
 export type {

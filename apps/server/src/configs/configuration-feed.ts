@@ -117,7 +117,6 @@ export class ConfigurationFeed {
     if (this.#state.revision === revision - 1) this.#tell(this.#state.apply(versions, revision));
     else void this.wake();
     this.announce(revision);
-    void this.#keepSnapshot();
   }
 
   /** Tells the other instances that there is a revision to read. Best effort: they poll. */

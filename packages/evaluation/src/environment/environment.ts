@@ -1,0 +1,63 @@
+/**
+ * Everything one app in one environment asks for: effective configuration, flags, and the rollouts under way on both. The document is
+ * what the service keeps and what an SDK gets; compiled, both answer alike.
+ */
+import { type CompiledFlags, compileFlags } from '../flags/compile-flags.js';
+import type { EvaluationContext, FlagAnswer, FlagDefinition, FlagSet } from '../flags/flag-set.js';
+import type { ConfigEntry, ConfigScope } from '../hierarchy/config-entry.js';
+import { type ConfigSnapshot, compileConfig } from '../hierarchy/config-snapshot.js';
+import type { JsonValue } from '../json.js';
+import { compileExposure, type Exposure } from '../rollouts/exposure.js';
+import type { Rollout } from '../rollouts/rollout.js';
+
+/** While a rollout is under way, those exposed to it are answered by this definition of the flag. */
+export interface FlagCandidate {
+  readonly flag: string;
+  readonly definition: FlagDefinition;
+  readonly rollout: Rollout;
+}
+
+export interface EnvironmentDocument extends ConfigScope {
+  /** The entries that count in the scope, of all levels, with their candidates. */
+  readonly entries: readonly ConfigEntry[];
+  /** The most specific definition of each flag, and the segments as `$evaluators`. */
+  readonly flags: FlagSet;
+  readonly flagCandidates?: readonly FlagCandidate[];
+}
+
+/** As of one moment; immutable. `nowMs`: milliseconds since 1970. */
+export interface Environment {
+  readonly configs: ConfigSnapshot;
+  /** The effective value for a context; undefined when the key is not set or has a fault. */
+  config(key: string, context: EvaluationContext, nowMs: number): JsonValue | undefined;
+  /** Never throws. */
+  flag(key: string, context: EvaluationContext, nowMs: number): FlagAnswer;
+  flagKeys(): readonly string[];
+  hasFlag(key: string): boolean;
+}
+
+interface Candidate {
+  readonly isExposed: Exposure;
+  readonly flags: CompiledFlags;
+}
+
+export function compileEnvironment(document: EnvironmentDocument): Environment {
+  const flags = compileFlags(document.flags);
+  const configs = compileConfig(document.entries, document, { flags });
+  const candidates = new Map<string, Candidate>();
+  for (const { flag, definition, rollout } of document.flagCandidates ?? []) {
+    const next: FlagSet = { ...document.flags, flags: { ...document.flags.flags, [flag]: definition } };
+    candidates.set(flag, { isExposed: compileExposure(rollout, flags), flags: compileFlags(next) });
+  }
+  return {
+    configs,
+    config: (key, context, nowMs) => configs.get(key, context, nowMs),
+    flag: (key, context, nowMs) => {
+      const candidate = candidates.get(key);
+      if (candidate === undefined || !candidate.isExposed(context, nowMs)) return flags.evaluate(key, context, nowMs);
+      return candidate.flags.evaluate(key, context, nowMs);
+    },
+    flagKeys: () => flags.keys(),
+    hasFlag: (key) => flags.has(key),
+  };
+}
