@@ -13,7 +13,9 @@ const scopeMembers = {
     nullable(Type.String({ pattern: scopeNamePattern, description: 'The app; absent or null: for all.' })),
   ),
   environment: Type.Optional(
-    nullable(Type.String({ pattern: scopeNamePattern, description: 'The environment of the app; absent or null: all.' })),
+    nullable(
+      Type.String({ pattern: scopeNamePattern, description: 'The environment of the app; absent or null: all.' }),
+    ),
   ),
 };
 
@@ -31,7 +33,7 @@ export const ConfigValueType = Type.Union(
 export type ConfigValueType = Static<typeof ConfigValueType>;
 
 const configMembers = {
-  value: Type.Unknown({ description: 'Any JSON value. Texts may hold `${other.key}` references.' }),
+  value: Type.Unknown({ description: 'Any JSON value. Texts may refer to other keys (see the guide).' }),
   type: Type.Optional(ConfigValueType),
   description: Type.Optional(Type.String({ maxLength: 2_000 })),
   sensitive: Type.Optional(
@@ -82,7 +84,7 @@ export const Config = Type.Object(
   {
     ...resourceMembers,
     ...configMembers,
-    value: Type.Unknown({ description: 'Absent for a sensitive entry, unless it was asked for with `?reveal=true`.' }),
+    value: Type.Unknown({ description: 'Absent for a sensitive entry: GET …/value shows it to those who may.' }),
     redacted: Type.Optional(Type.Literal(true, { description: 'The value is sensitive and was left out.' })),
   },
   { $id: 'Config' },
@@ -97,7 +99,9 @@ export const ResourceVersionSummary = Type.Object(
     rolled_back_to: Type.Optional(Type.Integer()),
     updated_at: Type.String({ format: 'date-time' }),
     updated_by: Type.String(),
-    content: Type.Optional(Type.Unknown({ description: 'What the version said; absent for a delete. Secrets left out.' })),
+    content: Type.Optional(
+      Type.Unknown({ description: 'What the version said; absent for a delete. Secrets left out.' }),
+    ),
   },
   { $id: 'ResourceVersion' },
 );

@@ -2,6 +2,7 @@
 
 export type { Builtin, ContextOptions, CryptoProvider, HttpClient, TypeDecl } from './builtins/index.js';
 export { builtins, capabilities } from './builtins/index.js';
+export { compileRegex } from './builtins/regex/regex.js';
 export {
   type ErrorLocation,
   type EvaluationErrorCode,

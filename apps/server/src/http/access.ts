@@ -1,5 +1,7 @@
 /** What each route of the control plane says about itself; the application authorises, audits and documents by it. */
 // Adds `tags`, `summary` … to the route schemas.
+
+import type { Value } from '@bailiwick/rego';
 import type {} from '@fastify/swagger';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../decisions/decision-service.js';
@@ -7,6 +9,10 @@ import type { Caller } from '../decisions/decision-service.js';
 export interface RouteAccess {
   /** `public`: nobody is asked who they are. Else the action that the platform policy decides about, `policy.read` … */
   readonly action: 'public' | (string & {});
+  /** More of the decision's input: the resource that the call is about. May throw a refusal (not found). */
+  readonly facts?: (request: FastifyRequest) => Readonly<Record<string, Value>>;
+  /** `facts` are in the body: the caller is authenticated first, and the decision follows once the body has been read. */
+  readonly isDecidedByBody?: boolean;
   /** Refused calls leave an audit record, successful ones leave theirs in their own transaction. */
   readonly isWrite?: boolean;
   /** Successful calls leave an audit record too: they show something sensitive. */

@@ -68,7 +68,13 @@ export function createApplication(parts: ApplicationParts): FastifyInstance {
       });
     const access = request.routeOptions.config.access;
     // An unknown path is a 404 for everybody: it tells nothing.
-    if (access && access.action !== 'public' && parts.isAuthorised !== false) await authorise(parts, request, access);
+    if (!access || access.action === 'public' || parts.isAuthorised === false) return;
+    request.caller = await parts.authenticator.authenticate(request.headers);
+    if (!access.isDecidedByBody) authorise(parts, request, access);
+  });
+  app.addHook('preValidation', async (request) => {
+    const access = request.routeOptions.config.access;
+    if (access?.isDecidedByBody && parts.isAuthorised !== false) authorise(parts, request, access);
   });
   app.addHook('preHandler', async (request, reply) => await auditRead(parts, request, reply));
   app.addHook('onResponse', async (request, reply) => finish(parts, request, reply));
@@ -97,8 +103,8 @@ export function createApplication(parts: ApplicationParts): FastifyInstance {
   return app;
 }
 
-async function authorise(parts: ApplicationParts, request: FastifyRequest, access: RouteAccess): Promise<void> {
-  request.caller = await parts.authenticator.authenticate(request.headers);
+function authorise(parts: ApplicationParts, request: FastifyRequest, access: RouteAccess): void {
+  const facts = access.facts?.(request);
   const decision = parts.decisions.decide({
     caller: request.caller,
     method: request.method,
@@ -108,6 +114,7 @@ async function authorise(parts: ApplicationParts, request: FastifyRequest, acces
     project: projectOf(request),
     requestId: request.id,
     action: access.action,
+    ...(facts === undefined ? {} : { facts }),
   });
   request.decisionId = decision.id;
   if (decision.allowed) return;

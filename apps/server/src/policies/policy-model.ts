@@ -52,16 +52,5 @@ export function parsePolicyKey(key: string): { readonly name: PolicyName; readon
   return { name: project ?? 'platform', part: match[2] === 'rego.rego' ? 'rego' : 'data' };
 }
 
-export const quoteEtag = (revision: number | string): string => `"${revision}"`;
-
-/** The revisions named by an If-Match or If-None-Match header; `*` for any. Weak validators never match (RFC 9110 13.1.1). */
-export function parseEtags(header: string): '*' | readonly string[] {
-  if (header.trim() === '*') return '*';
-  return header
-    .split(',')
-    .map((tag) => tag.trim())
-    .flatMap((tag) => (/^"[^"]*"$/.test(tag) ? [tag.slice(1, -1)] : []));
-}
-
 export const policyPath = (name: PolicyName): string => `/policies/${name}`;
 export const scopeOf = (name: PolicyName): 'platform' | 'project' => (name === 'platform' ? 'platform' : 'project');

@@ -11,6 +11,8 @@ import {
   PolicyPatch,
   PolicyVersionDocument,
   PolicyVersionSummary,
+  parseEtags,
+  quoteEtag,
   RollbackRequest,
   WriteReceipt,
 } from '@bailiwick/contract';
@@ -21,7 +23,7 @@ import type { Enforcer } from '../decisions/enforcer.js';
 import type { InstanceRegistry } from '../decisions/instances.js';
 import type { PolicyVersion } from '../ports/policy-archive.port.js';
 import type { CheckService } from './check-service.js';
-import { assertPolicyName, parseEtags, quoteEtag } from './policy-model.js';
+import { assertPolicyName } from './policy-model.js';
 import type { Change, PolicyService, WriteContext } from './policy-service.js';
 
 export interface PolicyRouteParts {

@@ -3,7 +3,7 @@
  * one transaction that holds the pair of keys, the version counter and the outbox entry. If-Match is compared inside that transaction.
  */
 import { randomUUID } from 'node:crypto';
-import { BailiwickError, type WriteReceipt } from '@bailiwick/contract';
+import { BailiwickError, parseEtags, quoteEtag, type WriteReceipt } from '@bailiwick/contract';
 import type { Value } from '@bailiwick/rego';
 import type { Enforcer } from '../decisions/enforcer.js';
 import type { World, WorldCompiler } from '../decisions/world.js';
@@ -16,12 +16,10 @@ import {
   dataKey,
   outboxPrefix,
   type PolicyDocument,
-  parseEtags,
   parsePolicyKey,
   policyFolder,
   policyPath,
   policyPrefix,
-  quoteEtag,
   regoKey,
   scopeOf,
   versionKey,

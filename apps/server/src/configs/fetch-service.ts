@@ -1,0 +1,118 @@
+/** Effective configuration for an app in an environment: the answer to `POST /api/v1/configs/fetch`, from memory alone. */
+import { createHash } from 'node:crypto';
+import { BailiwickError, type ConfigFetch, type ConfigFetched } from '@bailiwick/contract';
+import type { ConfigSource, EvaluationContext, JsonValue } from '@bailiwick/evaluation';
+import type { ConfigurationFeed } from './configuration-feed.js';
+import type { Environments, EnvironmentView } from './environments.js';
+import { scopeOf } from './scope.js';
+
+const waitForRevisionMs = 2_000;
+
+/** What the caller's key may see. */
+export type Audience = 'server' | 'client';
+
+export interface Fetched {
+  /** Without quotes. Covers the revision, and the context and keys where they matter. */
+  readonly etag: string;
+  /** JSON text. */
+  body(): string;
+}
+
+interface Answer {
+  readonly view: EnvironmentView;
+  readonly etag: string;
+  text: string | undefined;
+}
+
+export class FetchService {
+  readonly #feed: ConfigurationFeed;
+  readonly #environments: Environments;
+  readonly #nowMs: () => number;
+  /** Plain answers by audience, kept with the view they were made from. */
+  readonly #plain = { server: new WeakMap<EnvironmentView, Answer>(), client: new WeakMap<EnvironmentView, Answer>() };
+
+  constructor(feed: ConfigurationFeed, environments: Environments, nowMs: () => number = Date.now) {
+    this.#feed = feed;
+    this.#environments = environments;
+    this.#nowMs = nowMs;
+  }
+
+  /** Errors: `config.revision_not_reached` (503) when `min_revision` has not come in time. */
+  async fetch(request: ConfigFetch, audience: Audience): Promise<Fetched> {
+    const { min_revision: minRevision } = request;
+    if (minRevision !== undefined && !(await this.#feed.whenReached(minRevision, waitForRevisionMs)))
+      throw new BailiwickError('unavailable', {
+        reason: 'config.revision_not_reached',
+        message: `This server is at revision ${this.#feed.state.revision} and has not seen ${minRevision} yet. Try again.`,
+        retryAfterSeconds: 1,
+      });
+    return this.#answer(this.#environments.view(scopeOf(request.app_id, request.environment)), request, audience);
+  }
+
+  #answer(view: EnvironmentView, request: ConfigFetch, audience: Audience): Fetched {
+    const { context, keys } = request;
+    const isStale = this.#feed.isStale;
+    // Without rollouts under way nobody's context makes a difference.
+    const isVarying = context !== undefined && view.document.entries.some((entry) => entry.candidate !== undefined);
+    if (keys === undefined && !isVarying && !isStale) {
+      let known = this.#plain[audience].get(view);
+      if (!known) {
+        known = { view, etag: this.#etagOf(view, audience, ''), text: undefined };
+        this.#plain[audience].set(view, known);
+      }
+      const answer = known;
+      return {
+        etag: answer.etag,
+        body: () => {
+          answer.text ??= JSON.stringify(this.#document(view, undefined, {}, audience, false));
+          return answer.text;
+        },
+      };
+    }
+    const salt = JSON.stringify([isVarying ? context : null, keys ?? null, isStale]);
+    return {
+      etag: this.#etagOf(view, audience, salt),
+      body: () => JSON.stringify(this.#document(view, keys, isVarying ? context : {}, audience, isStale)),
+    };
+  }
+
+  #etagOf(view: EnvironmentView, audience: Audience, salt: string): string {
+    const plain = `${this.#feed.epoch}.${view.revision}${audience === 'client' ? '.c' : ''}`;
+    return salt === '' ? plain : `${plain}.${createHash('sha256').update(salt).digest('base64url').slice(0, 16)}`;
+  }
+
+  #document(
+    view: EnvironmentView,
+    keys: readonly string[] | undefined,
+    context: EvaluationContext,
+    audience: Audience,
+    isStale: boolean,
+  ): ConfigFetched {
+    const values: Record<string, JsonValue> = Object.create(null) as Record<string, JsonValue>;
+    const sources: ConfigFetched['sources'] = Object.create(null) as ConfigFetched['sources'];
+    const missing: string[] = [];
+    const nowMs = this.#nowMs();
+    for (const key of keys ?? view.compiled.configs.keys()) {
+      const isHidden = audience === 'client' && view.sensitiveKeys.has(key);
+      const value = isHidden ? undefined : view.compiled.config(key, context, nowMs);
+      const source = value === undefined ? undefined : view.compiled.configs.explain(key)?.source;
+      if (value === undefined || source === undefined) {
+        if (keys !== undefined || !isHidden) missing.push(key);
+        continue;
+      }
+      values[key] = value;
+      sources[key] = this.#sourceOf(source);
+    }
+    return {
+      ...{ app_id: view.appId, environment: view.environment, epoch: this.#feed.epoch, revision: view.revision },
+      stale: isStale,
+      ...{ values, sources },
+      ...(missing.length === 0 ? {} : { missing }),
+    };
+  }
+
+  #sourceOf({ level, entry }: ConfigSource): ConfigFetched['sources'][string] {
+    const id = entry.id ?? '';
+    return { level, id, version: this.#feed.state.get('config', id)?.version ?? 0 };
+  }
+}
