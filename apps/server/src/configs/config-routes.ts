@@ -23,7 +23,6 @@ import { scopeOf } from './scope.js';
 const tags = ['configs'];
 const Id = Type.Object({ id: Type.String({ format: 'uuid' }) });
 type Id = Static<typeof Id>;
-const VersionId = Type.Object({ id: Type.String({ format: 'uuid' }), version: Type.Integer({ minimum: 1 }) });
 const IfMatch = Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'The ETag you saw. Required.' })) });
 const ListQuery = Type.Object({
   ...listQuery,

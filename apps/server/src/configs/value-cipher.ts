@@ -5,15 +5,15 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { JsonValue } from '@bailiwick/evaluation';
+import type { SecretStore } from '../ports/secret-store.port.js';
 import type { ConfigContentStored, EncryptedValue, Item } from './config-content.js';
 import type { ConfigurationState } from './configuration-state.js';
 
 /** The part of the secret store that is needed here. */
-export interface DataKeys {
-  /** Errors: kind `unavailable` when the secret store is away. */
-  wrapDataKey(key: Buffer): Promise<string>;
-  unwrapDataKey(wrapped: string): Promise<Buffer>;
-}
+export type DataKeys = Pick<SecretStore, 'wrapDataKey' | 'unwrapDataKey'>;
+
+/** What the data keys are for; they cannot be unwrapped for anything else. */
+const purpose = 'configuration';
 
 const maxUses = 1_000;
 const maxAgeMs = 3_600_000;
@@ -52,7 +52,7 @@ export class ValueCipher {
   async decrypt(encrypted: EncryptedValue): Promise<JsonValue> {
     if (!this.#opened.has(encrypted.key)) {
       if (this.#opened.size >= maxOpenedKeys) this.#opened.clear();
-      this.#opened.set(encrypted.key, await this.#dataKeys.unwrapDataKey(encrypted.key));
+      this.#opened.set(encrypted.key, await this.#dataKeys.unwrapDataKey(encrypted.key, purpose));
     }
     return this.#openWith(this.#opened.get(encrypted.key) as Buffer, encrypted);
   }
@@ -107,7 +107,7 @@ export class ValueCipher {
       return known;
     }
     const key = randomBytes(32);
-    const made = { key, wrapped: await this.#dataKeys.wrapDataKey(key), madeMs: this.#nowMs(), uses: 1 };
+    const made = { key, wrapped: await this.#dataKeys.wrapDataKey(key, purpose), madeMs: this.#nowMs(), uses: 1 };
     this.#opened.set(made.wrapped, key);
     this.#current = made;
     return made;

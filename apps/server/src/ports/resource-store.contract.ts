@@ -177,6 +177,9 @@ export function describeResourceStore(name: string, start: () => Promise<Resourc
       expect((await store.changeLog({ actor: 'bob' }, { limit: 9 })).items.map((one) => one.id)).toEqual([ids[0]]);
       const prod = await store.changeLog({ appId: 'audited', environment: 'prod' }, { limit: 9 });
       expect(prod.items.map((one) => one.id)).toEqual([ids[2]]);
+      const read = await store.auditAfter((rest.items[0]?.revision ?? 0) - 1, 2);
+      expect(read.map((one) => one.id)).toEqual([ids[0], ids[1]]);
+      expect((await store.auditAfter(read[1]?.revision ?? 0, 2)).map((one) => one.id)).toEqual([ids[2]]);
       const [oldest] = rest.items;
       const later = await store.changeLog({ appId: 'audited', from: newest.items[1]?.ts as string }, { limit: 9 });
       expect(later.items.some((one) => one.id === oldest?.id)).toBe(false);

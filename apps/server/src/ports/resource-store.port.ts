@@ -111,6 +111,8 @@ export interface ResourceStore {
     filter: ChangeLogFilter,
     options: { readonly limit: number; readonly cursor?: string },
   ): Promise<Page<ChangeLogEntry>>;
+  /** Audit rows written after `revision`, in order, whole revisions only, like `changesAfter`. */
+  auditAfter(revision: number, limit: number): Promise<readonly ChangeLogEntry[]>;
   /** How far a reader of the feed has come; 0 before its first. */
   position(reader: string): Promise<number>;
   /** Moves it on from `from`; false when another instance moved it meanwhile. */

@@ -21,6 +21,7 @@ import {
 import { decodeCursor, encodeCursor } from '../cursor.js';
 import { migrate } from '../migrations.js';
 import {
+  type AuditRow,
   type ResourceRow,
   type ResourceTables,
   resourceMigrations,
@@ -115,26 +116,31 @@ export class RelationalResourceStore implements ResourceStore {
   }
 
   async changesAfter(revision: number, limit: number): Promise<readonly ResourceVersion[]> {
+    const rows = await this.#after('config_versions', revision, limit);
+    return rows.map((row) => toVersion(row as VersionRow));
+  }
+
+  async auditAfter(revision: number, limit: number): Promise<readonly ChangeLogEntry[]> {
+    const rows = await this.#after('audit_logs', revision, limit);
+    return rows.map((row) => toChangeLogEntry(row as AuditRow));
+  }
+
+  /** Rows after a revision in order, whole revisions: as many as fit in `limit`, at least one. */
+  async #after(
+    table: 'config_versions' | 'audit_logs',
+    revision: number,
+    limit: number,
+  ): Promise<readonly (VersionRow | AuditRow)[]> {
+    const rows = this.#database.selectFrom(table).selectAll().orderBy('revision').orderBy('place');
     return await this.#guard(async () => {
-      const rows = await this.#database
-        .selectFrom('config_versions')
-        .selectAll()
+      const found = await rows
         .where('revision', '>', revision)
-        .orderBy('revision')
-        .orderBy('place')
         .limit(limit + 1)
         .execute();
-      if (rows.length <= limit) return rows.map(toVersion);
-      const last = Number(rows.at(-1)?.revision);
-      const whole = rows.filter((row) => Number(row.revision) < last);
-      if (whole.length > 0) return whole.map(toVersion);
-      const one = await this.#database
-        .selectFrom('config_versions')
-        .selectAll()
-        .where('revision', '=', last)
-        .orderBy('place')
-        .execute();
-      return one.map(toVersion);
+      if (found.length <= limit) return found;
+      const last = found.at(-1)?.revision;
+      const whole = found.filter((row) => row.revision !== last);
+      return whole.length > 0 ? whole : await rows.where('revision', '=', last as number).execute();
     });
   }
 
@@ -194,12 +200,7 @@ export class RelationalResourceStore implements ResourceStore {
         .limit(options.limit + 1)
         .execute();
       const kept = rows.slice(0, options.limit);
-      const items = kept.map((row) => ({
-        ...(JSON.parse(row.facts) as AuditFacts),
-        appId: row.app_id === '' ? null : row.app_id,
-        environment: row.environment === '' ? null : row.environment,
-        revision: Number(row.revision),
-      }));
+      const items = kept.map(toChangeLogEntry);
       const last = kept.at(-1);
       if (rows.length === kept.length || !last) return { items };
       return { items, next: encodeCursor([last.ts, Number(last.revision), last.place]) };
@@ -374,6 +375,13 @@ function toVersion(row: VersionRow): ResourceVersion {
     updatedBy: updated_by,
   };
 }
+
+const toChangeLogEntry = (row: AuditRow): ChangeLogEntry => ({
+  ...(JSON.parse(row.facts) as AuditFacts),
+  appId: orNull(row.app_id),
+  environment: orNull(row.environment),
+  revision: Number(row.revision),
+});
 
 function pageOf<T>(rows: readonly T[], limit: number, cursorOf: (last: T) => readonly (string | number)[]): Page<T> {
   const items = rows.slice(0, limit);
