@@ -2,6 +2,8 @@
 import type { Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { auditRoutes } from './audit/audit-routes.js';
+import { configRoutes } from './configs/config-routes.js';
+import { fetchRoutes } from './configs/fetch-routes.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
 import { createApplication } from './http/application.js';
 import { docsRoutes, documentRoutes } from './http/docs-routes.js';
@@ -33,6 +35,8 @@ export async function createControl(
     decisionRoutes(app, platform.decisionLog, platform.explanations);
     auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);
     identityRoutes(app, platform.apiKeys, platform.users);
+    configRoutes(app, platform.configuration.configs);
+    fetchRoutes(app, platform.configuration.fetches);
   }
   if (settings.roles.includes('decide')) {
     opaRoutes(app, platform);

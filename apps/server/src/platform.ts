@@ -1,16 +1,12 @@
 /**
- * The composition root: the only file that picks adapters. Builds the parts in the order in which they need each other and knows how to
- * stop them in the reverse one.
+ * The composition root. Builds the parts in the order in which they need each other, on the backends that `stores.ts` opened, and knows how
+ * to stop them in the reverse one.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { Kysely } from 'kysely';
-import { openEncryptedFileSecrets } from './adapters/embedded/encrypted-file-secrets.js';
-import { openEmbedded } from './adapters/embedded/open-embedded.js';
-import { SqliteDecisionStore } from './adapters/embedded/sqlite-decision-store.js';
 import { AuditService } from './audit/audit-service.js';
 import { OutboxWorker } from './audit/outbox-worker.js';
+import { buildConfiguration, type Configuration } from './configuration.js';
 import { DecisionLog } from './decisions/decision-log.js';
 import { DecisionService } from './decisions/decision-service.js';
 import { Enforcer } from './decisions/enforcer.js';
@@ -28,11 +24,11 @@ import { CheckService } from './policies/check-service.js';
 import { IdempotencyKeys } from './policies/idempotency.js';
 import { PolicyService } from './policies/policy-service.js';
 import { Approvals, cleanCheck, lockoutProtection } from './policies/write-conditions.js';
-import type { AuditLogStore } from './ports/audit-log.port.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
 import type { Settings } from './settings.js';
+import { openStores } from './stores.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 
@@ -57,17 +53,10 @@ export interface Platform {
   readonly users: Users;
   readonly authenticator: Authenticator;
   readonly secrets: SecretStore;
+  readonly configuration: Configuration;
   /** Waits, at most `timeoutMs`, until every write acknowledged so far has reached history. */
   settled(timeoutMs: number): Promise<void>;
   stop(): Promise<void>;
-}
-
-interface Stores {
-  readonly keyValueStore: KeyValueStore;
-  readonly policyArchive: PolicyArchive;
-  readonly auditLog: AuditLogStore;
-  readonly decisionStore: SqliteDecisionStore;
-  close(): Promise<void>;
 }
 
 /** `publicUrl` is where users reach the gateway. Rejects with what is wrong: a locked data folder, a store that is away. */
@@ -75,15 +64,14 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
   const instanceId =
     settings.instanceId === '' ? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}` : settings.instanceId;
   const onError = (what: string) => (error: unknown) => logger.error({ error }, what);
-  const stores = await openStores(settings);
+  const stores = await openStores(settings, onError);
   const stoppers: (() => Promise<unknown>)[] = [() => stores.close()];
   const stop = async (): Promise<void> => {
     for (const stopOne of stoppers.splice(0).reverse()) await stopOne();
   };
   try {
     const { keyValueStore: store, policyArchive: archive } = stores;
-    const secrets = await openEncryptedFileSecrets(settings.dataDirectory);
-    stoppers.push(() => secrets.close());
+    const { secrets } = stores;
     const metrics = new Metrics();
     const localKeys = await loadLocalKeys(settings.dataDirectory);
     const compiler = new WorldCompiler({
@@ -168,6 +156,22 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       stoppers.push(() => outbox.stop());
       stoppers.push(startHousekeeping(settings, { audit, idempotency }, onError('housekeeping failed')));
     }
+    const { resources, cache, bus } = stores;
+    const configuration = await buildConfiguration({
+      resources,
+      cache,
+      bus,
+      secrets,
+      audit,
+      settings,
+      metrics,
+      onError,
+    });
+    stoppers.push(() => configuration.stop());
+    if (settings.roles.includes('worker')) {
+      configuration.auditRelay.start();
+      stoppers.push(() => configuration.auditRelay.stop());
+    }
     observe(metrics, { enforcer, outbox, decisionLog });
     const settled = async (timeoutMs: number): Promise<void> => await waitForOutbox(store, timeoutMs);
     return {
@@ -191,6 +195,7 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       users,
       authenticator,
       secrets,
+      configuration,
       settled,
       stop,
     };
@@ -198,47 +203,6 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
     await stop();
     throw error;
   }
-}
-
-async function openStores(settings: Settings): Promise<Stores> {
-  const embedded = await openEmbedded({ directory: settings.dataDirectory });
-  const decisionStore = await SqliteDecisionStore.open(embedded.database as unknown as Kysely<never>);
-  const opened: { close(): Promise<void> }[] = [embedded];
-  const close = async (): Promise<void> => {
-    for (const one of opened.splice(0).reverse()) await one.close();
-  };
-  try {
-    let keyValueStore: KeyValueStore = embedded.keyValueStore;
-    if (settings.keyValueStore === 'etcd') {
-      const { openEtcd } = await import('./adapters/etcd/etcd-key-value-store.js');
-      keyValueStore = openEtcd(etcdOptions(settings));
-      opened.push(keyValueStore);
-    }
-    let policyArchive: PolicyArchive = embedded.policyArchive;
-    let auditLog: AuditLogStore = embedded.auditLog;
-    if (settings.policyArchive === 'mongodb') {
-      const { openMongo } = await import('./adapters/mongodb/open-mongo.js');
-      const mongo = openMongo({ url: settings.mongodbUrl, database: settings.mongodbDatabase });
-      opened.push(mongo);
-      ({ policyArchive, auditLog } = mongo);
-    }
-    return { keyValueStore, policyArchive, auditLog, decisionStore, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-function etcdOptions(settings: Settings) {
-  const file = (path: string): string | undefined => (path === '' ? undefined : readFileSync(path, 'utf8'));
-  const ca = file(settings.etcdCaFile);
-  const cert = file(settings.etcdCertFile);
-  const key = file(settings.etcdKeyFile);
-  return {
-    endpoints: settings.etcdEndpoints,
-    ...(settings.etcdUsername === '' ? {} : { username: settings.etcdUsername, password: settings.etcdPassword }),
-    ...(ca === undefined ? {} : { tls: { ca, ...(cert !== undefined && key !== undefined ? { cert, key } : {}) } }),
-  };
 }
 
 function issuersOf(settings: Settings, localKeys: LocalKeys, publicUrl: string): readonly IssuerKeys[] {

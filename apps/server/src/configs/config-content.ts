@@ -34,12 +34,6 @@ export interface SegmentContent {
   readonly description?: string;
 }
 
-export interface Contents {
-  readonly config: ConfigContentStored;
-  readonly flag: FlagContent;
-  readonly segment: SegmentContent;
-}
-
 /** A resource with its content read. */
 export interface Item<C> extends Omit<Resource, 'content'> {
   readonly content: C;

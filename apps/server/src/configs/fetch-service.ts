@@ -11,6 +11,10 @@ const waitForRevisionMs = 2_000;
 /** What the caller's key may see. */
 export type Audience = 'server' | 'client';
 
+/** Client keys are in the hands of users: they never see sensitive values or targeting rules. */
+export const audienceOf = (claims: Readonly<Record<string, unknown>>): Audience =>
+  claims['key_kind'] === 'client' ? 'client' : 'server';
+
 export interface Fetched {
   /** Without quotes. Covers the revision, and the context and keys where they matter. */
   readonly etag: string;

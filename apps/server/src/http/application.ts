@@ -205,8 +205,10 @@ function validateStrictly(app: FastifyInstance): void {
   const options = { allErrors: false, strict: false, allowUnionTypes: true, useDefaults: true } as const;
   const exact = new Ajv.default(options);
   const coercing = new Ajv.default({ ...options, coerceTypes: true });
-  for (const ajv of [exact, coercing])
+  for (const ajv of [exact, coercing]) {
     ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/);
+    ajv.addFormat('uuid', /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  }
   app.setValidatorCompiler(({ schema, httpPart }) =>
     (httpPart === 'body' ? exact : coercing).compile(schema as object),
   );

@@ -1,0 +1,142 @@
+/** Opens the backends that the settings name: the only file that picks adapters. What is not named is embedded. */
+import { readFileSync } from 'node:fs';
+import type { Kysely } from 'kysely';
+import { openEncryptedFileSecrets } from './adapters/embedded/encrypted-file-secrets.js';
+import { type Embedded, openEmbedded } from './adapters/embedded/open-embedded.js';
+import { SqliteDecisionStore } from './adapters/embedded/sqlite-decision-store.js';
+import { MemoryCache } from './adapters/memory/memory-cache.js';
+import { MemoryEventBus } from './adapters/memory/memory-event-bus.js';
+import { RelationalResourceStore } from './adapters/relational/relational-resource-store.js';
+import type { ResourceTables } from './adapters/relational/resource-tables.js';
+import type { AuditLogStore } from './ports/audit-log.port.js';
+import type { Cache } from './ports/cache.port.js';
+import type { DecisionStore } from './ports/decision-store.port.js';
+import type { EventBus } from './ports/event-bus.port.js';
+import type { KeyValueStore } from './ports/key-value-store.port.js';
+import type { PolicyArchive } from './ports/policy-archive.port.js';
+import type { ResourceStore } from './ports/resource-store.port.js';
+import type { SecretStore } from './ports/secret-store.port.js';
+import type { Settings } from './settings.js';
+
+export interface Stores {
+  readonly keyValueStore: KeyValueStore;
+  readonly policyArchive: PolicyArchive;
+  readonly auditLog: AuditLogStore;
+  readonly decisionStore: DecisionStore;
+  readonly resources: ResourceStore;
+  readonly cache: Cache;
+  readonly bus: EventBus;
+  readonly secrets: SecretStore;
+  /** The relational store's connections, where it has a pool. */
+  readonly pool: (() => { readonly total: number; readonly idle: number; readonly waiting: number }) | undefined;
+  close(): Promise<void>;
+}
+
+type OnError = (what: string) => (error: unknown) => void;
+type Closable = { close(): Promise<void> };
+
+/** Rejects with what is wrong: a locked data folder, a database that cannot be reached. */
+export async function openStores(settings: Settings, onError: OnError): Promise<Stores> {
+  const opened: Closable[] = [];
+  const keep = <T extends Closable>(one: T): T => {
+    opened.push(one);
+    return one;
+  };
+  const close = async (): Promise<void> => {
+    for (const one of opened.splice(0).reverse()) await one.close();
+  };
+  try {
+    const embedded = keep(await openEmbedded({ directory: settings.dataDirectory }));
+    const secrets = keep(await openEncryptedFileSecrets(settings.dataDirectory));
+    const decisionStore = await SqliteDecisionStore.open(embedded.database as unknown as Kysely<never>);
+    const keyValueStore = await openKeyValueStore(settings, embedded, keep);
+    const history = await openHistory(settings, embedded, keep);
+    const { resources, pool } = await openResources(settings, embedded, keep, onError);
+    const cache = keep(await openCache(settings, onError));
+    const bus = keep(await openBus(settings, onError));
+    return { keyValueStore, ...history, decisionStore, resources, cache, bus, secrets, pool, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+type Keep = <T extends Closable>(one: T) => T;
+
+async function openKeyValueStore(settings: Settings, embedded: Embedded, keep: Keep): Promise<KeyValueStore> {
+  if (settings.keyValueStore !== 'etcd') return embedded.keyValueStore;
+  const { openEtcd } = await import('./adapters/etcd/etcd-key-value-store.js');
+  return keep(openEtcd(etcdOptions(settings)));
+}
+
+async function openHistory(
+  settings: Settings,
+  embedded: Embedded,
+  keep: Keep,
+): Promise<Pick<Stores, 'policyArchive' | 'auditLog'>> {
+  if (settings.policyArchive !== 'mongodb')
+    return { policyArchive: embedded.policyArchive, auditLog: embedded.auditLog };
+  const { openMongo } = await import('./adapters/mongodb/open-mongo.js');
+  return keep(openMongo({ url: settings.mongodbUrl, database: settings.mongodbDatabase }));
+}
+
+async function openResources(
+  settings: Settings,
+  embedded: Embedded,
+  keep: Keep,
+  onError: OnError,
+): Promise<Pick<Stores, 'resources' | 'pool'>> {
+  if (settings.relationalStore !== 'postgres') {
+    const database = embedded.database as unknown as Kysely<ResourceTables>;
+    return { resources: await RelationalResourceStore.open({ database }), pool: undefined };
+  }
+  const { openPostgres, toPostgresError } = await import('./adapters/postgres/open-postgres.js');
+  const common = {
+    poolSize: settings.postgresPoolSize,
+    arePrepared: settings.postgresPrepared,
+    onError: onError('a connection to PostgreSQL was lost'),
+    ...(settings.postgresCaFile === '' ? {} : { ca: readFileSync(settings.postgresCaFile, 'utf8') }),
+  };
+  const primary = keep(openPostgres<ResourceTables>({ ...common, url: settings.postgresUrl }));
+  const replica =
+    settings.postgresReadUrl === ''
+      ? undefined
+      : keep(openPostgres<ResourceTables>({ ...common, url: settings.postgresReadUrl }));
+  const resources = await RelationalResourceStore.open({
+    database: primary.database,
+    exclusively: primary.exclusively,
+    toError: toPostgresError,
+    ...(replica === undefined ? {} : { readDatabase: replica.database }),
+  });
+  return { resources, pool: primary.pool };
+}
+
+async function openCache(settings: Settings, onError: OnError): Promise<Cache> {
+  if (settings.cache !== 'redis') return new MemoryCache();
+  const { RedisCache } = await import('./adapters/redis/redis-cache.js');
+  return await RedisCache.open({
+    url: settings.redisUrl,
+    sentinels: settings.redisSentinels,
+    masterName: settings.redisMasterName,
+    clusterNodes: settings.redisClusterNodes,
+    onError: onError('Redis cannot be reached'),
+  });
+}
+
+async function openBus(settings: Settings, onError: OnError): Promise<EventBus> {
+  if (settings.eventBus !== 'rabbitmq') return new MemoryEventBus();
+  const { RabbitMqEventBus } = await import('./adapters/rabbitmq/rabbitmq-event-bus.js');
+  return await RabbitMqEventBus.open({ urls: settings.rabbitmqUrls, onError: onError('RabbitMQ cannot be reached') });
+}
+
+function etcdOptions(settings: Settings) {
+  const file = (path: string): string | undefined => (path === '' ? undefined : readFileSync(path, 'utf8'));
+  const ca = file(settings.etcdCaFile);
+  const cert = file(settings.etcdCertFile);
+  const key = file(settings.etcdKeyFile);
+  return {
+    endpoints: settings.etcdEndpoints,
+    ...(settings.etcdUsername === '' ? {} : { username: settings.etcdUsername, password: settings.etcdPassword }),
+    ...(ca === undefined ? {} : { tls: { ca, ...(cert !== undefined && key !== undefined ? { cert, key } : {}) } }),
+  };
+}
