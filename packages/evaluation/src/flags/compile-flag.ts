@@ -140,10 +140,8 @@ function compileBranches(parts: readonly unknown[], answers: Answers, scope: Log
 function compileShares(node: unknown, operand: unknown, answers: Answers, scope: LogicScope, path: string): Decision {
   const shares = Array.isArray(operand) ? constantShares(operand) : undefined;
   if (shares === undefined) return computed(node, answers, scope, path, 'SPLIT');
-  const at = compileSplit(shares, scope.flagKey);
   const made = shares.map(({ variant }, index) => answers.constant(variant, 'SPLIT', `${path}/fractional/${index}`));
-  const nothing = answers.byDefault('DEFAULT', path);
-  return (data) => made[at(data)] ?? nothing;
+  return compileSplit(shares, scope.flagKey, made, answers.byDefault('DEFAULT', path));
 }
 
 /** Whether there is a rule at all. */

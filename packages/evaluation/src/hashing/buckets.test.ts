@@ -1,7 +1,7 @@
 /** Buckets: hashing over UTF-8, the share they give, and that nobody leaves. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bucketer, bucketOf, MAX_TOTAL_WEIGHT, scaleHash, TOTAL_WEIGHT } from './buckets.js';
+import { bucketer, bucketOf, firstHashOf, MAX_TOTAL_WEIGHT, scaleHash, TOTAL_WEIGHT } from './buckets.js';
 import { murmur3, utf8Bytes } from './murmur3.js';
 
 describe('buckets', () => {
@@ -14,6 +14,19 @@ describe('buckets', () => {
           expect(scaleHash(hash, total)).toBe(Number((BigInt(hash) * BigInt(total)) >> 32n));
         },
       ),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('finds the hash at which a bucket begins', () => {
+    const weights = fc.integer({ min: 1, max: MAX_TOTAL_WEIGHT });
+    fc.assert(
+      fc.property(weights, fc.nat(), (total, nat) => {
+        const bucket = nat % (total + 1);
+        const first = firstHashOf(bucket, total);
+        if (first <= 0xffffffff) expect(scaleHash(first, total)).toBeGreaterThanOrEqual(bucket);
+        if (first > 0) expect(scaleHash(first - 1, total)).toBeLessThan(bucket);
+      }),
       { numRuns: 5_000 },
     );
   });

@@ -2,7 +2,7 @@
  * Which bucket an identifier falls into: ours (flagd's v2 formula) and those of Unleash and GrowthBook, which imports
  * keep so that nobody is reshuffled. All of them hash UTF-8.
  */
-import { murmur3, murmur3From, murmur3Prefix, utf8Bytes } from './murmur3.js';
+import { type MurmurState, murmur3, murmur3From, murmur3Prefix, utf8Bytes } from './murmur3.js';
 
 /** Our total weight: one unit is 0.001 %. */
 export const TOTAL_WEIGHT = 100_000;
@@ -28,13 +28,26 @@ export function scaleHash(hash: number, totalWeight: number): number {
 export const bucketOf = (flagKey: string, targetingKey: string, totalWeight: number = TOTAL_WEIGHT): number =>
   scaleHash(murmur3(flagKey + targetingKey), totalWeight);
 
-/** `bucketOf` for one flag and many targeting keys: the flag's part is hashed once. */
-export function bucketer(flagKey: string, totalWeight: number = TOTAL_WEIGHT): (targetingKey: string) => number {
-  // A high surrogate at the end could pair with the targeting key's first unit: then the text is hashed whole.
+/**
+ * The state of the hash after a flag's key, so that it is hashed once for many targeting keys. Undefined when the key
+ * ends in a high surrogate: that could pair with the targeting key's first unit, and the text must be hashed whole.
+ */
+export function hashPrefix(flagKey: string): MurmurState | undefined {
   const last = flagKey.charCodeAt(flagKey.length - 1);
-  if (last >= 0xd800 && last <= 0xdbff) return (targetingKey) => bucketOf(flagKey, targetingKey, totalWeight);
-  const prefix = murmur3Prefix(flagKey);
-  return (targetingKey) => scaleHash(murmur3From(prefix, targetingKey), totalWeight);
+  return last >= 0xd800 && last <= 0xdbff ? undefined : murmur3Prefix(flagKey);
+}
+
+/** `bucketOf` for one flag and many targeting keys. */
+export function bucketer(flagKey: string, totalWeight: number = TOTAL_WEIGHT): (targetingKey: string) => number {
+  const prefix = hashPrefix(flagKey);
+  if (prefix === undefined) return (targetingKey) => bucketOf(flagKey, targetingKey, totalWeight);
+  return (targetingKey) => scaleHash(murmur3From(prefix, targetingKey) >>> 0, totalWeight);
+}
+
+/** The least hash whose bucket is `bucket` or more, 0 … 2^32: comparing hashes with it spares scaling each of them. */
+export function firstHashOf(bucket: number, totalWeight: number): number {
+  const total = BigInt(totalWeight);
+  return Number(((BigInt(bucket) << 32n) + total - 1n) / total);
 }
 
 /** Unleash's seed for variants. */

@@ -31,7 +31,7 @@ function finish(state: number, tail: number, length: number): number {
   hash ^= length;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return hash ^ (hash >>> 16);
 }
 
 /** The state after a prefix; the rest of the text goes through `murmur3From`. A pair of surrogates must not be cut in two. */
@@ -50,23 +50,41 @@ export function murmur3Prefix(text: string, seed = 0): MurmurState {
   return { hash, tail, length };
 }
 
-/** The hash (unsigned, 32 bits) of the prefix followed by `text`. Cost: one pass, nothing allocated for ASCII. */
+/**
+ * The hash of the prefix followed by `text`, as a signed 32-bit integer (`>>> 0` makes it unsigned): those are never
+ * boxed. Cost: one pass, nothing allocated for ASCII.
+ */
 export function murmur3From(prefix: MurmurState, text: string): number {
   let hash = prefix.hash;
   let tail = prefix.tail;
   let length = prefix.length;
   const end = text.length;
-  for (let index = 0; index < end; index += 1) {
+  let index = 0;
+  // To a block's boundary, then four units at once, then the rest.
+  for (; (length & 3) !== 0 && index < end; index += 1) {
     const unit = text.charCodeAt(index);
-    if (unit > 0x7f) {
-      return murmur3Wide({ hash, tail, length }, text, index);
-    }
+    if (unit > 0x7f) return murmur3Wide({ hash, tail, length }, text, index);
     tail |= unit << ((length & 3) << 3);
     length += 1;
     if ((length & 3) === 0) {
       hash = mix(hash, tail);
       tail = 0;
     }
+  }
+  for (; index + 3 < end; index += 4) {
+    const a = text.charCodeAt(index);
+    const b = text.charCodeAt(index + 1);
+    const c = text.charCodeAt(index + 2);
+    const d = text.charCodeAt(index + 3);
+    if ((a | b | c | d) > 0x7f) return murmur3Wide({ hash, tail, length }, text, index);
+    hash = mix(hash, a | (b << 8) | (c << 16) | (d << 24));
+    length += 4;
+  }
+  for (; index < end; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit > 0x7f) return murmur3Wide({ hash, tail, length }, text, index);
+    tail |= unit << ((length & 3) << 3);
+    length += 1;
   }
   return finish(hash, tail, length);
 }
@@ -86,7 +104,8 @@ function murmur3Wide(state: MurmurState, text: string, from: number): number {
 }
 
 /** MurmurHash3 x86 32 of the UTF-8 bytes of `text`, unsigned. */
-export const murmur3 = (text: string, seed = 0): number => murmur3From({ hash: seed | 0, tail: 0, length: 0 }, text);
+export const murmur3 = (text: string, seed = 0): number =>
+  murmur3From({ hash: seed | 0, tail: 0, length: 0 }, text) >>> 0;
 
 /** The UTF-8 bytes of `text` from a code unit on; a lone surrogate gives EF BF BD. */
 export function utf8Bytes(text: string, from = 0): number[] {

@@ -98,9 +98,11 @@ function operandsOf(operand: unknown, scope: LogicScope, path: string): readonly
 }
 
 function compileEager(name: string, operand: unknown, scope: LogicScope, path: string): Expression {
+  const affix = name === 'starts_with' || name === 'ends_with' ? compileAffix(name, operand, scope, path) : undefined;
+  if (affix !== undefined) return affix;
   const evaluate = EAGER[name] as (operands: readonly unknown[]) => unknown;
   if (name === 'in' && Array.isArray(operand) && Array.isArray(operand[1]) && operand[1].every(isConstant))
-    return compileMembership(compileLogic(operand[0], scope, `${path}/0`), operand[1]);
+    return compileMembership(operand[0], operand[1], scope, `${path}/0`);
   const operands = operandsOf(operand, scope, path);
   const [first, second] = operands;
   // A list that was computed is the list of operands.
@@ -114,11 +116,51 @@ function compileEager(name: string, operand: unknown, scope: LogicScope, path: s
   return (data, nowMs) => evaluate(operands.map((one) => one(data, nowMs)));
 }
 
+/**
+ * The attribute that a node reads and does nothing else with: `{"var": "plan"}`. Such nodes are read where they are
+ * used, which saves a call for each.
+ */
+function attributeOf(node: unknown, scope: LogicScope): string | undefined {
+  if (!isObject(node) || Object.keys(node).length !== 1 || typeof node['var'] !== 'string') return undefined;
+  const name = node['var'];
+  const isPlain = name !== '' && !/[.\\]/.test(name) && !(name in Object.prototype);
+  return isPlain && !(scope.isRoot && name === '$flagd') ? name : undefined;
+}
+
+/** Reads an attribute; undefined where there is none. */
+const read = (data: unknown, name: string): unknown => (data as Record<string, unknown> | null | undefined)?.[name];
+
 /** `in` with a list of constants: a look into a set when it is long. Both compare as `Array.includes` does. */
-function compileMembership(item: Expression, list: readonly unknown[]): Expression {
-  if (list.length <= 8) return (data, nowMs) => list.includes(item(data, nowMs));
-  const set = new Set(list);
+function compileMembership(node: unknown, list: readonly unknown[], scope: LogicScope, path: string): Expression {
+  const set = list.length > 8 ? new Set(list) : undefined;
+  const name = attributeOf(node, scope);
+  if (name !== undefined && set === undefined)
+    return (data) => {
+      const value = read(data, name) ?? null;
+      for (const one of list) if (one === value) return true;
+      return false;
+    };
+  const item = compileLogic(node, scope, path);
+  if (set === undefined) return (data, nowMs) => list.includes(item(data, nowMs));
   return (data, nowMs) => set.has(item(data, nowMs));
+}
+
+/** `starts_with` and `ends_with` of an attribute and a constant, the usual case. */
+function compileAffix(name: string, operand: unknown, scope: LogicScope, path: string): Expression | undefined {
+  if (!Array.isArray(operand) || operand.length !== 2) return undefined;
+  const [node, part] = operand as readonly unknown[];
+  const attribute = attributeOf(node, scope);
+  if (attribute === undefined || typeof part !== 'string') return undefined;
+  spend(scope, path);
+  if (name === 'starts_with')
+    return (data) => {
+      const text = read(data, attribute);
+      return typeof text === 'string' ? text.startsWith(part) : null;
+    };
+  return (data) => {
+    const text = read(data, attribute);
+    return typeof text === 'string' ? text.endsWith(part) : null;
+  };
 }
 
 const compileVar: Compile = (operand, scope, path) => {
@@ -183,6 +225,12 @@ const compileComparison: Compile = (operand, scope, path, name) => {
   if (operands.length === 2) {
     const constant = Array.isArray(operand) ? (operand[1] as unknown) : undefined;
     const isEqual = name === '==' || name === '===';
+    const attribute = attributeOf(Array.isArray(operand) ? operand[0] : undefined, scope);
+    if (isEqual && typeof constant === 'string' && attribute !== undefined)
+      return (data) => {
+        const value = read(data, attribute) ?? null;
+        return typeof value === 'string' ? value === constant : compare(value, constant);
+      };
     if (isEqual && typeof constant === 'string')
       return (data, nowMs) => {
         const value = first(data, nowMs);

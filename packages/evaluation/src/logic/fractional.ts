@@ -4,9 +4,11 @@
  * most 2^31 − 1; anything else gives null, which means the default variant.
  */
 
-import { bucketer, MAX_TOTAL_WEIGHT, scaleHash } from '../hashing/buckets.js';
-import { murmur3 } from '../hashing/murmur3.js';
+import { firstHashOf, hashPrefix, MAX_TOTAL_WEIGHT, scaleHash } from '../hashing/buckets.js';
+import { murmur3, murmur3From } from '../hashing/murmur3.js';
 import { isObject } from '../json.js';
+
+const SIGN_BIT = -2_147_483_648;
 
 type Part = (data: unknown, nowMs: number | undefined) => unknown;
 
@@ -77,22 +79,30 @@ export function compileFractional(parts: readonly Part[], flagKey: string, isRoo
   };
 }
 
-/** `fractional` by targeting key over constant shares: gives the index of the share, −1 for none. */
-export function compileSplit(shares: readonly Share[], flagKey: string): (data: unknown) => number {
+/**
+ * `fractional` by targeting key over constant shares: gives the outcome of the share that someone falls into, or
+ * `nothing`. One outcome a share, in their order.
+ */
+export function compileSplit<T>(
+  shares: readonly Share[],
+  flagKey: string,
+  outcomes: readonly T[],
+  nothing: T,
+): (data: unknown) => T {
   const total = totalWeightOf(shares);
-  if (total === undefined) return () => -1;
-  const bucket = bucketer(flagKey, total);
-  const [first] = shares;
-  if (shares.length === 2 && first !== undefined)
-    return (data) => {
-      const key = targetingKeyOf(data);
-      if (key === undefined) return -1;
-      const at = bucket(key);
-      if (at < first.weight) return 0;
-      return at < total ? 1 : -1;
-    };
+  if (total === undefined || total === 0) return () => nothing;
+  const prefix = hashPrefix(flagKey);
+  let sum = 0;
+  // A share ends where the hash of its last bucket does. Hashes are compared as signed integers, 2^31 less than they are.
+  const ends = shares.map(({ weight }) => {
+    sum += weight;
+    return firstHashOf(sum, total) - 2_147_483_648;
+  });
   return (data) => {
     const key = targetingKeyOf(data);
-    return key === undefined ? -1 : shareAt(shares, bucket(key));
+    if (key === undefined) return nothing;
+    const at = (prefix === undefined ? murmur3(flagKey + key) : murmur3From(prefix, key)) ^ SIGN_BIT;
+    for (let index = 0; index < ends.length; index += 1) if (at < (ends[index] as number)) return outcomes[index] as T;
+    return nothing;
   };
 }
