@@ -26,3 +26,14 @@ export function typeName(value: unknown): string {
   if (value === null) return 'null';
   return Array.isArray(value) ? 'array' : typeof value;
 }
+
+/** How deeply a value may be nested: everything here walks values by recursion. */
+export const MAX_NESTING = 100;
+
+/** Whether a value is nested more than `levels` deep. Cost: linear, and never deeper than `levels`. */
+export function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return items.some((item) => isDeeperThan(item, levels - 1));
+}

@@ -3,7 +3,7 @@
  * functions that give an answer made beforehand, so that an evaluation makes no object; conditions come from
  * `logic/compile-logic.ts`.
  */
-import { isObject, type JsonValue, setOwn } from '../json.js';
+import { isDeeperThan, isObject, type JsonValue, MAX_NESTING, setOwn } from '../json.js';
 import {
   compileLogic,
   type Expression,
@@ -155,11 +155,25 @@ export interface CompiledFlag {
   readonly unmet: (index: number) => FlagAnswer;
 }
 
+/** Why a definition, which may not have been validated, is none at all. */
+function unreadable(flag: unknown): string | undefined {
+  if (!isObject(flag)) return 'the flag is no object';
+  const { state, variants, prerequisites } = flag;
+  if (state !== 'ENABLED' && state !== 'DISABLED') return '/state: the state is ENABLED or DISABLED';
+  if (!isObject(variants)) return '/variants: variants are an object';
+  if (isDeeperThan(variants, MAX_NESTING)) return `/variants: a value is nested at most ${MAX_NESTING} deep`;
+  if (prerequisites === undefined || (Array.isArray(prerequisites) && prerequisites.every(isObject))) return undefined;
+  return '/prerequisites: prerequisites are a list of {flag, variant}';
+}
+
 /** Compiles one flag. A flag that makes no sense answers `PARSE_ERROR`, so that one bad flag leaves the others alone. */
 export function compileFlag(key: string, flag: FlagDefinition, set: FlagSet): CompiledFlag {
-  const answers = new Answers(flag, Object.freeze({ ...set.metadata, ...flag.metadata }));
+  const reason = unreadable(flag);
+  const readable: FlagDefinition = reason === undefined ? flag : { state: 'DISABLED', variants: {} };
+  const answers = new Answers(readable, Object.freeze({ ...set.metadata, ...readable.metadata }));
   const unmet = (index: number): FlagAnswer => answers.disabled(`/prerequisites/${index}`);
   const always = (answer: FlagAnswer): CompiledFlag => ({ evaluate: () => answer, unmet });
+  if (reason !== undefined) return always(answers.error('PARSE_ERROR', reason));
   if (flag.state === 'DISABLED') return always(answers.disabled('/state'));
   if (!hasTargeting(flag)) return always(answers.byDefault('STATIC', '/defaultVariant'));
   try {

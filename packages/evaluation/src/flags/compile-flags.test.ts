@@ -161,4 +161,25 @@ describe('prerequisites', () => {
       'STATIC',
     ]);
   });
+
+  it('that come to more work than is sane are an error, and a long chain does not overflow', () => {
+    const ladder = Object.fromEntries(
+      Array.from({ length: 5_000 }, (_one, index) => {
+        const next = { flag: `f${index + 1}`, variant: 'off' };
+        return [`f${index}`, flag({}, { prerequisites: index < 40 ? [next, next] : [next] })];
+      }),
+    );
+    const flags = compileFlags({ flags: { ...ladder, f5000: flag({}) } });
+    expect(flags.evaluate('f0', {}).errorMessage).toMatch(/more than 1000 flags/);
+    expect(flags.evaluate('f45', {}).reason).toBe('ERROR');
+    expect(flags.evaluate('f4500', {}).reason).toBe('STATIC');
+  });
+
+  it('does not overflow on a variant nested without bound', () => {
+    let value: JsonValue = 1;
+    for (let depth = 0; depth < 50_000; depth += 1) value = [value];
+    const flags = compileFlags({ flags: { f: flag({}, { variants: { on: value } }), g: flag({}) } });
+    expect(flags.evaluate('f', {}).errorCode).toBe('PARSE_ERROR');
+    expect(flags.evaluate('g', {}).reason).toBe('STATIC');
+  });
 });

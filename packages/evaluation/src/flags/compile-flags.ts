@@ -1,7 +1,7 @@
 /** A set of flags, compiled once; every answer says which variant, why, and by which part of the rule. */
 import { type CompiledFlag, compileFlag, type FlagEvaluator } from './compile-flag.js';
 import type { EvaluationContext, FlagAnswer, FlagSet } from './flag-set.js';
-import { prerequisiteCycles } from './prerequisites.js';
+import { MAX_PREREQUISITE_WORK, prerequisiteCycles, prerequisiteWork, requiredBy } from './prerequisites.js';
 
 export interface CompiledFlags {
   /**
@@ -22,15 +22,18 @@ export interface CompiledFlags {
 export function compileFlags(set: FlagSet): CompiledFlags {
   const evaluators = new Map<string, FlagEvaluator>();
   const cycles = prerequisiteCycles(set);
+  const work = prerequisiteWork(set);
   const metadata = Object.freeze({ ...set.metadata });
   for (const [key, flag] of Object.entries(set.flags)) {
     const cycle = cycles.get(key);
-    if (cycle === undefined) evaluators.set(key, withPrerequisites(compileFlag(key, flag, set), key, set, evaluators));
-    else {
-      const errorMessage = `prerequisites go round: ${cycle.join(' → ')}`;
+    const errorMessage =
+      cycle !== undefined
+        ? `prerequisites go round: ${cycle.join(' → ')}`
+        : `prerequisites look at more than ${MAX_PREREQUISITE_WORK} flags`;
+    if (cycle !== undefined || (work.get(key) ?? 0) > MAX_PREREQUISITE_WORK) {
       const answer: FlagAnswer = Object.freeze({ reason: 'ERROR', errorCode: 'PARSE_ERROR', errorMessage, metadata });
       evaluators.set(key, () => answer);
-    }
+    } else evaluators.set(key, withPrerequisites(compileFlag(key, flag, set), key, set, evaluators));
   }
   const notFound = (key: string): FlagAnswer =>
     Object.freeze({
@@ -57,7 +60,7 @@ function withPrerequisites(
   set: FlagSet,
   evaluators: ReadonlyMap<string, FlagEvaluator>,
 ): FlagEvaluator {
-  const prerequisites = set.flags[key]?.prerequisites ?? [];
+  const prerequisites = requiredBy(set.flags[key]);
   if (prerequisites.length === 0 || set.flags[key]?.state === 'DISABLED') return compiled.evaluate;
   const unmet = prerequisites.map((_one, index) => compiled.unmet(index));
   return (context, nowMs) => {

@@ -136,6 +136,6 @@ describe('validateFlagSet', () => {
   it('does not overflow on a rule nested without bound', () => {
     let rule: unknown = true;
     for (let depth = 0; depth < 50_000; depth += 1) rule = { '!': [rule] };
-    expect(faults({ targeting: { if: [rule, 'on'] } }).join()).toContain('logic.too_deep');
+    expect(faults({ targeting: { if: [rule, 'on'] } }).join()).toContain('flags.too_deep');
   });
 });

@@ -1,19 +1,24 @@
 /** Everything that is wrong with a set of flags, with the path of each fault: what a service checks before it stores one. */
 import type { Fault } from '../fault.js';
-import { isObject, pointer, typeName } from '../json.js';
+import { isDeeperThan, isObject, MAX_NESTING, pointer, typeName } from '../json.js';
 import { validateLogic } from '../logic/validate-logic.js';
 import type { FlagSet } from './flag-set.js';
-import { prerequisiteCycles } from './prerequisites.js';
+import { MAX_PREREQUISITE_WORK, prerequisiteCycles, prerequisiteWork } from './prerequisites.js';
 
 /** Fields a flag may have; others are refused, so that a slip of the pen is not silently without effect. */
 const FLAG_FIELDS = new Set(['state', 'variants', 'defaultVariant', 'targeting', 'prerequisites', 'metadata']);
 const SET_FIELDS = new Set(['$schema', 'flags', '$evaluators', 'metadata']);
+
+/** Levels of a whole set: everything below walks it by recursion. */
+const MAX_SET_NESTING = 500;
 
 const fault = (path: string, code: string, message: string): Fault => ({ path, code, message });
 
 /** The faults of a flag set (parsed JSON); empty when it may be used. */
 export function validateFlagSet(set: unknown): Fault[] {
   if (!isObject(set)) return [fault('', 'flags.type', `a flag set is an object, not ${typeName(set)}`)];
+  if (isDeeperThan(set, MAX_SET_NESTING))
+    return [fault('', 'flags.too_deep', `rules and values are nested at most ${MAX_SET_NESTING} deep`)];
   const faults = unknownFields(set, '', SET_FIELDS);
   const { flags, $evaluators: evaluators = {}, metadata } = set;
   if (!isObject(evaluators)) faults.push(fault('/$evaluators', 'flags.type', 'evaluators are an object: name → rule'));
@@ -109,6 +114,8 @@ function variantsFaults(variants: unknown, path: string): Fault[] {
   const entries = Object.entries(variants);
   const [first] = entries;
   if (first === undefined) return [fault(path, 'flag.variants', 'a flag has at least one variant')];
+  if (isDeeperThan(variants, MAX_NESTING))
+    return [fault(path, 'flag.variants', `a value is nested at most ${MAX_NESTING} deep`)];
   const type = typeName(first[1]);
   if (type === 'null') return [fault(pointer(path, first[0]), 'flag.variants', 'a variant has a value; null is none')];
   return entries
@@ -139,9 +146,12 @@ function prerequisiteFaults(prerequisites: unknown, path: string, flags: Record<
 
 function cycleFaults(flags: Record<string, unknown>): Fault[] {
   const readable = Object.entries(flags).filter(([, flag]) => isObject(flag) && Array.isArray(flag['prerequisites']));
-  const cycles = prerequisiteCycles({ flags: Object.fromEntries(readable) } as Pick<FlagSet, 'flags'>);
-  return [...cycles].map(([key, cycle]) => {
-    const message = `prerequisites go round: ${cycle.join(' → ')}; break the circle`;
-    return fault(pointer(pointer('/flags', key), 'prerequisites'), 'flag.prerequisite_cycle', message);
-  });
+  const part = { flags: Object.fromEntries(readable) } as Pick<FlagSet, 'flags'>;
+  const at = (key: string): string => pointer(pointer('/flags', key), 'prerequisites');
+  const cycles = [...prerequisiteCycles(part)].map(([key, cycle]) =>
+    fault(at(key), 'flag.prerequisite_cycle', `prerequisites go round: ${cycle.join(' → ')}; break the circle`),
+  );
+  const heavy = [...prerequisiteWork(part)].filter(([, work]) => work > MAX_PREREQUISITE_WORK);
+  const message = `prerequisites look at more than ${MAX_PREREQUISITE_WORK} flags, counting each as often as it is required`;
+  return [...cycles, ...heavy.map(([key]) => fault(at(key), 'flag.prerequisite_work', message))];
 }

@@ -74,6 +74,14 @@ describe('the hierarchy', () => {
     expect(snapshot.get('a')).toBe(1);
   });
 
+  it('refuses a value nested without bound, and keeps the rest', () => {
+    let value: ConfigEntry['value'] = 1;
+    for (let depth = 0; depth < 50_000; depth += 1) value = [value];
+    const snapshot = compileConfig([at('deep', value), at('ok', 1)]);
+    expect(snapshot.faults.map(({ code }) => code)).toEqual(['config.too_deep']);
+    expect(snapshot.get('ok')).toBe(1);
+  });
+
   it('never lets a key called __proto__ reach a prototype', () => {
     const value = JSON.parse('{"__proto__": {"polluted": true}}') as ConfigEntry['value'];
     const merged = get([at('x', value), at('x', value, { appId: 'shop', merge: 'deep' })], 'x');

@@ -6,7 +6,7 @@
 import type { Fault } from '../fault.js';
 import type { EvaluationContext } from '../flags/flag-set.js';
 import type { JsonValue } from '../json.js';
-import { pointer } from '../json.js';
+import { isDeeperThan, MAX_NESTING, pointer } from '../json.js';
 import type { FlagReader } from '../rollouts/exposure.js';
 import { compileExposure } from '../rollouts/exposure.js';
 import {
@@ -80,6 +80,11 @@ function collect(entries: readonly ConfigEntry[], scope: ConfigScope, faults: Fa
       continue;
     }
     if (!appliesTo(entry, scope)) continue;
+    if (isDeeperThan(entry.value, MAX_NESTING) || isDeeperThan(entry.candidate?.value, MAX_NESTING)) {
+      const message = `a value is nested at most ${MAX_NESTING} deep; flatten it`;
+      faults.push({ path, code: 'config.too_deep', message });
+      continue;
+    }
     const stack = stacks.get(entry.key) ?? [];
     const level = levelOf(entry);
     if (stack.some((source) => source.level === level)) {

@@ -153,7 +153,8 @@ class UnleashFeatures implements CompiledUnleash {
   }
 
   #decide({ feature, strategies }: CompiledFeature, context: UnleashContext, world: UnleashWorld): Outcome {
-    if (!feature.enabled) return OFF;
+    // Unleash's clients take a feature without a list of strategies for malformed, and for off.
+    if (!feature.enabled || !Array.isArray(feature.strategies)) return OFF;
     for (const parent of feature.dependencies ?? []) if (!this.#isMet(parent, context, world)) return OFF;
     if (strategies.length === 0) return { isOn: true };
     for (let index = 0; index < strategies.length; index += 1) {
