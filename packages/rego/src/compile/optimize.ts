@@ -51,9 +51,20 @@ class Optimizer {
         return { ...step, steps: this.steps(step.steps, numbers, none, 1) };
       case 'some':
         return { ...step, branches: step.branches.map((branch) => this.steps(branch, numbers, none, 1)) };
+      case 'let':
+      case 'test':
+        return { ...step, value: this.closure(step.value, numbers) };
+      case 'equal':
+        return { ...step, left: this.closure(step.left, numbers), right: this.closure(step.right, numbers) };
       default:
         return step;
     }
+  }
+
+  /** The body of a comprehension: nothing that would change how often it gets to its end. */
+  private closure(op: Op, numbers: Numbers): Op {
+    if (op.op !== 'comprehension' && op.op !== 'object-comprehension') return op;
+    return { ...op, steps: this.probes(op.steps).map((step) => this.nested(step, numbers)) };
   }
 
   /** Whether evaluating the set can neither conflict nor call anything that fails. */
@@ -222,13 +233,13 @@ class Optimizer {
 
   /** Turns loops over base data with field comparisons into probes. */
   private probes(steps: readonly Step[]): readonly Step[] {
-    if (!steps.some((step) => step.step === 'iterate' && step.key < 0)) return steps;
+    if (!steps.some((step) => step.step === 'iterate')) return steps;
     const sources = new Map<number, Op>();
     const result: Step[] = [];
     let rest = steps;
     for (let index = 0; index < rest.length; index++) {
       const step = rest[index] as Step;
-      const isCandidate = step.step === 'iterate' && step.key < 0 && comesFromBase(step.from, sources);
+      const isCandidate = step.step === 'iterate' && comesFromBase(step.from, sources);
       const probe = isCandidate ? this.probe(step, rest.slice(index + 1)) : undefined;
       const made = probe === undefined ? [step] : [...probe.before, probe.step];
       for (const each of made) {
@@ -244,6 +255,7 @@ class Optimizer {
     return result;
   }
 
+  /** The loop and the comparisons after it as one probe, if there are any. */
   private probe(
     loop: Step & { step: 'iterate' },
     after: readonly Step[],
@@ -251,48 +263,45 @@ class Optimizer {
     const before: Step[] = [];
     const fields: (readonly string[])[] = [];
     const keys: Atom[] = [];
-    const aliases = new Set([loop.value]);
+    const known = new Map<number, readonly string[]>([[loop.value, []]]);
     const kept: Step[] = [];
-    const inside = new Set([loop.value]);
+    // Equalities with something else to say may stand between those that select.
     let i = 0;
     for (; i < after.length; i++) {
       const step = after[i] as Step;
-      if (step.step === 'let' && step.value.op === 'local' && aliases.has(step.value.slot)) {
-        aliases.add(step.slot);
-        inside.add(step.slot);
+      const field = step.step === 'let' ? fieldOf(step.value, known) : undefined;
+      if (step.step === 'let' && field !== undefined) {
+        known.set(step.slot, field);
         kept.push(step);
         continue;
       }
+      const inside = new Set(loop.key >= 0 ? [...known.keys(), loop.key] : known.keys());
       if (step.step === 'let' && !intersects(opSlots(step.value), inside) && this.isSafeOp(step.value)) {
         before.push(step);
         continue;
       }
-      if (step.step === 'equal') {
-        const field = fieldOf(step.left, aliases) ?? fieldOf(step.right, aliases);
-        const other = fieldOf(step.left, aliases) === undefined ? step.left : step.right;
-        if (field !== undefined && !intersects(opSlots(other), inside) && this.isSafeOp(other)) {
-          fields.push(field);
-          if (other.op === 'const' || other.op === 'local') keys.push(other);
-          else {
-            const slot = this.nextSlot();
-            before.push({ step: 'let', slot, value: other });
-            keys.push({ op: 'local', slot });
-          }
-          continue;
-        }
+      if (step.step !== 'equal') break;
+      const [left, right] = [fieldOf(step.left, known), fieldOf(step.right, known)];
+      const other = left === undefined ? step.left : step.right;
+      const asked = left ?? right;
+      if (asked === undefined || asked.length === 0 || intersects(opSlots(other), inside) || !this.isSafeOp(other))
+        break;
+      fields.push(asked);
+      if (other.op === 'const' || other.op === 'local') keys.push(other);
+      else {
+        const slot = this.nextSlot();
+        before.push({ step: 'let', slot, value: other });
+        keys.push({ op: 'local', slot });
       }
-      break;
     }
     if (fields.length === 0) return undefined;
-    const step: Step = {
-      step: 'probe',
-      from: loop.from,
-      value: loop.value,
-      fields,
-      keys,
-      ...(loop.at === undefined ? {} : { at: loop.at }),
+    const { from, key, value } = loop;
+    const at = loop.at === undefined ? {} : { at: loop.at };
+    return {
+      before,
+      step: { step: 'probe', from, key, value, fields, keys, ...at },
+      rest: [...kept, ...after.slice(i)],
     };
-    return { before, step, rest: [...kept, ...after.slice(i)] };
   }
 
   /** Set while a clause is being rewritten. */
@@ -315,11 +324,12 @@ function otherSide(step: Step & { step: 'equal' }, slot: number): Atom | undefin
   return other;
 }
 
-function fieldOf(op: Op, elements: ReadonlySet<number>): readonly string[] | undefined {
+/** The path of fields from an element of a loop to a term, through the slots that hold parts of it. */
+function fieldOf(op: Op, known: ReadonlyMap<number, readonly string[]>): readonly string[] | undefined {
+  if (op.op === 'local') return known.get(op.slot);
   if (op.op !== 'get' || op.key.op !== 'const' || typeof op.key.value !== 'string') return undefined;
-  if (op.from.op === 'local') return elements.has(op.from.slot) ? [op.key.value] : undefined;
-  const inner = fieldOf(op.from, elements);
-  return inner && [...inner, op.key.value];
+  const from = fieldOf(op.from, known);
+  return from && [...from, op.key.value];
 }
 
 /** Base documents keep their identity between evaluations, so an index over one is worth building. */

@@ -98,6 +98,8 @@ export type Step = { readonly at?: Location } & (
   | {
       readonly step: 'probe';
       readonly from: Op;
+      /** -1: not asked for. */
+      readonly key: number;
       readonly value: number;
       readonly fields: readonly (readonly string[])[];
       readonly keys: readonly Atom[];

@@ -87,6 +87,7 @@ function renameStep(step: Step, renaming: Renaming): Step {
       return {
         ...step,
         from: op(step.from),
+        key: target(renaming, step.key),
         value: target(renaming, step.value),
         keys: step.keys.map((key) => renameAtom(key, renaming)),
       };

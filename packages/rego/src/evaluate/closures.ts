@@ -20,7 +20,7 @@ import {
 import { CLASS_MEMBER_NAMES, element, field } from './containers.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
 import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
-import { probe } from './probe.js';
+import { probe, probeEntries } from './probe.js';
 import { isWorthRemembering } from './remembering.js';
 import { candidates, indexClauses } from './rule-index.js';
 import type { World } from './world.js';
@@ -251,8 +251,20 @@ export class ClosureCompiler {
       case 'probe': {
         const from = this.op(step.from);
         const keys = this.list(step.keys);
-        const { value, fields } = step;
+        const { key, value, fields } = step;
         const id = fields.join('\u0000');
+        if (key >= 0) {
+          return (frame) => {
+            const { session } = world(frame);
+            for (const [name, found] of probeEntries(from(frame), fields, id, keys(frame))) {
+              if (--session.left < 0) session.exhausted();
+              frame[key] = name;
+              frame[value] = found;
+              if (next(frame)) return true;
+            }
+            return false;
+          };
+        }
         return (frame) => {
           const found = probe(from(frame), fields, id, keys(frame));
           const { session } = world(frame);

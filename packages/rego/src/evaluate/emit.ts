@@ -121,8 +121,12 @@ export class Emitter {
     const from = this.value(step.from, out);
     if (step.step === 'probe') {
       const id = this.literal(step.fields.join('\u0000'));
-      const items = `H.probe(${from},${this.constant(step.fields)},${id},[${this.atoms(step.keys)}])`;
-      return out.join('') + this.loopOver(items, -1, step.value, rest);
+      const { key, value } = step;
+      const find = key < 0 ? 'probe' : 'probeEntries';
+      const items = `H.${find}(${from},${this.constant(step.fields)},${id},[${this.atoms(step.keys)}])`;
+      const slot = this.slot(value);
+      const apart = key < 0 ? '' : `${this.slot(key)}=${slot}[0];${slot}=${slot}[1];`;
+      return out.join('') + this.loopOver(items, -1, value, (fail) => apart + rest(fail));
     }
     return out.join('') + this.loopOver(from, step.step === 'iterate' ? step.key : -1, step.value, rest);
   }

@@ -4,21 +4,20 @@
  * replaced, and is built when first asked for.
  */
 import { equal, isArray, isObject, type Value } from '../values/index.js';
-import { element, elements } from './containers.js';
+import { element, elements, keysOf } from './containers.js';
 
-type Node = Map<Value, Node | Value[]>;
+type Fields = readonly (readonly string[])[];
+/** A key and what is there. */
+export type Entry = readonly [key: Value, value: Value];
+type Node<T> = Map<Value, Node<T> | T[]>;
 
-const indexes = new WeakMap<object, Map<string, Node>>();
-const NOTHING: readonly Value[] = [];
+const NOTHING: readonly never[] = [];
 /** Shorter collections are quicker searched. */
 const MIN_INDEXED = 6;
 
 function fieldValue(item: Value, path: readonly string[]): Value | undefined {
   let current: Value | undefined = item;
-  for (const name of path) {
-    if (current === undefined) return undefined;
-    current = element(current, name);
-  }
+  for (let i = 0; i < path.length && current !== undefined; i++) current = element(current, path[i] as string);
   return current;
 }
 
@@ -26,63 +25,90 @@ function isPlain(value: Value | undefined): boolean {
   return value !== undefined && (typeof value !== 'object' || value === null);
 }
 
-function build(items: readonly Value[], fields: readonly (readonly string[])[]): Node {
-  const root: Node = new Map();
-  for (const item of items) {
-    const values = fields.map((field) => fieldValue(item, field));
-    if (!values.every(isPlain)) continue;
-    let node = root;
-    for (const value of values.slice(0, -1)) {
-      let next = node.get(value as Value) as Node | undefined;
-      if (next === undefined) {
-        next = new Map();
-        node.set(value as Value, next);
-      }
-      node = next;
-    }
-    const last = values.at(-1) as Value;
-    const bucket = node.get(last) as Value[] | undefined;
-    if (bucket === undefined) node.set(last, [item]);
-    else bucket.push(item);
+/** One way of indexing: what is found, and which value in it is looked at. */
+class Indexes<T> {
+  private readonly known = new WeakMap<object, Map<string, Node<T>>>();
+  private readonly items: (of: Value) => readonly T[];
+  private readonly valueOf: (item: T) => Value;
+
+  constructor(items: (of: Value) => readonly T[], valueOf: (item: T) => Value) {
+    this.items = items;
+    this.valueOf = valueOf;
   }
-  return root;
+
+  private build(of: Value, fields: Fields): Node<T> {
+    const root: Node<T> = new Map();
+    const last = fields.length - 1;
+    next: for (const item of this.items(of)) {
+      const value = this.valueOf(item);
+      let node = root;
+      for (let i = 0; i <= last; i++) {
+        const key = fieldValue(value, fields[i] as readonly string[]);
+        // What is no plain value equals no plain key.
+        if (!isPlain(key)) continue next;
+        const below = node.get(key as Value);
+        if (i === last) {
+          if (below === undefined) node.set(key as Value, [item]);
+          else (below as T[]).push(item);
+        } else if (below === undefined) {
+          const made: Node<T> = new Map();
+          node.set(key as Value, made);
+          node = made;
+        } else node = below as Node<T>;
+      }
+    }
+    return root;
+  }
+
+  private search(of: Value, fields: Fields, keys: readonly Value[]): readonly T[] {
+    return this.items(of).filter((item) =>
+      fields.every((field, index) => {
+        const value = fieldValue(this.valueOf(item), field);
+        return value !== undefined && equal(value, keys[index] as Value);
+      }),
+    );
+  }
+
+  find(of: Value | undefined, fields: Fields, id: string, keys: readonly Value[]): readonly T[] {
+    if (typeof of !== 'object' || of === null || !(isArray(of) || isObject(of))) return NOTHING;
+    if ((isArray(of) && of.length < MIN_INDEXED) || !keys.every(isPlain)) return this.search(of, fields, keys);
+    let byFields = this.known.get(of);
+    if (byFields === undefined) {
+      byFields = new Map();
+      this.known.set(of, byFields);
+    }
+    let node: Node<T> | T[] | undefined = byFields.get(id);
+    if (node === undefined) {
+      node = this.build(of, fields);
+      byFields.set(id, node);
+    }
+    for (let i = 0; i < keys.length; i++) {
+      if (node === undefined) return NOTHING;
+      node = (node as Node<T>).get(keys[i] as Value);
+    }
+    return (node as T[] | undefined) ?? NOTHING;
+  }
 }
 
-function search(
-  items: readonly Value[],
-  fields: readonly (readonly string[])[],
-  keys: readonly Value[],
-): readonly Value[] {
-  return items.filter((item) =>
-    fields.every((field, index) => {
-      const value = fieldValue(item, field);
-      return value !== undefined && equal(value, keys[index] as Value);
-    }),
-  );
+function entries(of: Value): readonly Entry[] {
+  const keys = keysOf(of);
+  return elements(of).map((value, index) => [keys === undefined ? index : (keys[index] as Value), value] as const);
 }
 
-/** The elements whose fields equal the keys. Cost: a few map reads once the index is there. */
-export function probe(
+const values = new Indexes<Value>(elements, (item) => item);
+const pairs = new Indexes<Entry>(entries, ([, value]) => value);
+
+/** The elements whose fields equal the keys, in order. Cost: a few map reads once the index is there. */
+export function probe(of: Value | undefined, fields: Fields, id: string, keys: readonly Value[]): readonly Value[] {
+  return values.find(of, fields, id, keys);
+}
+
+/** The same with where they are. */
+export function probeEntries(
   of: Value | undefined,
-  fields: readonly (readonly string[])[],
+  fields: Fields,
   id: string,
   keys: readonly Value[],
-): readonly Value[] {
-  if (typeof of !== 'object' || of === null || !(isArray(of) || isObject(of))) return NOTHING;
-  if ((isArray(of) && of.length < MIN_INDEXED) || !keys.every(isPlain)) return search(elements(of), fields, keys);
-  let byFields = indexes.get(of);
-  if (byFields === undefined) {
-    byFields = new Map();
-    indexes.set(of, byFields);
-  }
-  let node: Node | Value[] | undefined = byFields.get(id);
-  if (node === undefined) {
-    node = build(elements(of), fields);
-    byFields.set(id, node);
-  }
-  for (let i = 0; i < keys.length; i++) {
-    if (node === undefined) return NOTHING;
-    node = (node as Node).get(keys[i] as Value);
-  }
-  return (node as Value[] | undefined) ?? NOTHING;
+): readonly Entry[] {
+  return pairs.find(of, fields, id, keys);
 }

@@ -18,7 +18,7 @@ import {
 } from '../values/index.js';
 import { element, elements, keysOf, missing } from './containers.js';
 import { conflict, isMember, isMemberAt, keyConflict, PartialObject, putUnique } from './operations.js';
-import { probe } from './probe.js';
+import { probe, probeEntries } from './probe.js';
 import { candidates } from './rule-index.js';
 
 export function isCollection(value: Value | undefined): boolean {
@@ -55,6 +55,7 @@ export const RUNTIME = {
   candidates,
   has,
   probe,
+  probeEntries,
   element,
   missing,
   elements,

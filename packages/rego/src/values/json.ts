@@ -18,7 +18,7 @@ export { JsonError } from './json-reader.js';
 export const MAX_JSON_DEPTH = 2000;
 
 /** What text may hold that our reader must see: a number a double may not hold, or a negative zero. */
-const NEEDS_READER = /[\d.]{16}|\d[eE][-+\d]|-0/;
+const NEEDS_READER = /(?:^|[[:,\s])(?:-0|-?(?:[\d.]{16}|[\d.]+[eE]))/;
 
 /**
  * Reads one JSON document, keeping numbers exact.
@@ -45,7 +45,11 @@ function parseNatively(text: string): Value | undefined {
 function isShallow(value: Value, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (depth === 0) return false;
-  for (const member of Object.values(value)) if (!isShallow(member as Value, depth - 1)) return false;
+  // What the platform's parser makes has no keys but its own.
+  for (const key in value) {
+    const member = (value as Record<string, Value>)[key] as Value;
+    if (typeof member === 'object' && !isShallow(member, depth - 1)) return false;
+  }
   return true;
 }
 
