@@ -147,8 +147,7 @@ function ruleLoop(scope: Scope): Statement {
   const name = freshName(scope);
   const text = random.weighted([
     [3, () => `${rule.name}[${name}]`],
-    // An object asked with a partly known key is evaluated whole, conflicts included (see the differences).
-    [rule.form === 'set' ? 1 : 0, () => `${rule.name}[[${name}, 1]]`],
+
     [1, () => `${rule.name}[${name}] == ${term(rule.kind, scope, 1)}`],
   ]);
   return { text, binds: [{ name, kind: 'any' }] };

@@ -48,7 +48,10 @@ function sameErrors(expected: readonly string[], got: readonly string[]): boolea
   // Some errors have no place at all in OPA.
   if (expected.length >= ERROR_LIMIT || expected.some((error) => error.endsWith('@:0')))
     return codes(expected) === codes(got) || got.length >= ERROR_LIMIT;
-  return [...new Set(wanted)].join(' ') === [...new Set(found)].join(' ');
+  if ([...new Set(wanted)].join(' ') === [...new Set(found)].join(' ')) return true;
+  // Into the closures of expressions it could not order OPA looks only sometimes.
+  const isUnsafe = wanted.concat(found).every((error) => error.startsWith('rego_unsafe_var_error'));
+  return isUnsafe && wanted.some((error) => found.includes(error));
 }
 
 function shapeOf(answer: Answer): string {

@@ -29,6 +29,11 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     ['p := {"a": input.missing, "a": 1}', { a: 1 }],
     ['p if { r[{1, false}] }\nr contains {x, false} if x := 1', true],
     ['p := {k: 1, "a": 2} if k := "a"', { a: 1 }],
+    ['p contains x if { k := "a"; some x in {k: 1, "a": 2} }', [2]],
+    // What replaces a function is looked up when that is called.
+    ['p if { true with f as q }\nf(x) := x\nq := 1 if input.missing', true],
+    ['p := x if { x := f(7) with f as q\n}\nf(x) := x\nq := 1', 1],
+    ['p if { data.base.names with data.base.names as count }', 'rego_unsafe_var_error:2'],
     // A text is no index.
     ['p := input.list["1"]', 'undefined'],
     ['p := input.list.length', 'undefined'],

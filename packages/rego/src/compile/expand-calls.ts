@@ -183,7 +183,8 @@ export class Expander {
     const [head, ...rest] = terms;
     if (head === undefined || !OWN_SUBJECTS.has(head.kind)) return { ...term, terms };
     const local = variable(this.names.fresh(), head.location);
-    extras.push(equality(local, head, undefined, head.location));
+    const value = head.kind === 'object' ? { ...head, isHead: true } : head;
+    extras.push(equality(local, value, undefined, head.location));
     return { ...term, terms: [local, ...rest] };
   }
 

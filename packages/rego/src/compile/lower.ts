@@ -416,18 +416,17 @@ export class Lowerer {
     }
   }
 
+  /**
+   * Where a variable turns out to be a key that is written out, the variable's value counts: OPA puts
+   * keys in in the order of terms, constants first. Only a literal that is looked into keeps the constant's.
+   */
   private object(term: Term & { kind: 'object' }): Op {
     const keys: Atom[] = [];
     const values: Atom[] = [];
-    // Where a variable turns out to be a key that is written out, the variable's value counts: OPA puts
-    // keys in in the order of terms, constants first.
     const isWritten = (entry: readonly [Term, Term]): boolean => entry[0].kind === 'scalar';
-    const isOrdered = term.entries.every(
-      (entry, i) => i === 0 || !isWritten(entry) || isWritten(term.entries[i - 1] as readonly [Term, Term]),
-    );
-    const entriesInOrder = isOrdered
-      ? term.entries
-      : [...term.entries.filter(isWritten), ...term.entries.filter((entry) => !isWritten(entry))];
+    const written = term.entries.filter(isWritten);
+    const open = term.entries.filter((entry) => !isWritten(entry));
+    const entriesInOrder = term.isHead === true ? [...open, ...written] : [...written, ...open];
     for (const [key, value] of entriesInOrder) {
       keys.push(this.atom(key));
       values.push(this.atom(value));

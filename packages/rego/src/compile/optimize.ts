@@ -2,7 +2,8 @@
  * Rewrites a plan into one that does less, with the same answers:
  * - a loop over a partial set runs the set's bodies in place instead of building the set first;
  * - asking whether a partial set has a member runs its bodies with the member known;
- * - a loop over base data followed by comparisons of fields becomes a probe of a hash index.
+ * - a loop over base data followed by comparisons of fields becomes a probe of a hash index; so does
+ *   a loop over what stays the same inside of another loop (OPA's comprehension index, and more).
  * Only what cannot fail is moved, since OPA would have met the failure; a set some `with` replaces
  * is left alone, as are array comprehensions, which count what they loop over.
  */
@@ -23,6 +24,8 @@ class Optimizer {
   private readonly plan: PlanBuilder;
   private readonly replaced: ReadonlySet<number>;
   private readonly infallible = new Map<number, boolean>();
+  /** What is being rewritten runs for every round of some loop. */
+  private isRepeated = false;
 
   constructor(plan: PlanBuilder) {
     this.plan = plan;
@@ -39,7 +42,26 @@ class Optimizer {
   private steps(steps: readonly Step[], numbers: Numbers, used: ReadonlySet<number>, depth: number): readonly Step[] {
     const inlined = this.inlineLoops(steps, numbers, depth);
     const members = this.memberships(inlined, numbers, used);
-    return this.probes(this.searches(members, used)).map((step) => this.nested(step, numbers));
+    return this.inside(this.probes(this.searches(members, used)), numbers);
+  }
+
+  private inside(steps: readonly Step[], numbers: Numbers): readonly Step[] {
+    const before = this.isRepeated;
+    const result = steps.map((step) => {
+      const made = this.nested(step, numbers);
+      this.isRepeated ||= isLoop(step);
+      return made;
+    });
+    this.isRepeated = before;
+    return result;
+  }
+
+  private repeated<T>(action: () => T): T {
+    const before = this.isRepeated;
+    this.isRepeated = true;
+    const result = action();
+    this.isRepeated = before;
+    return result;
   }
 
   private nested(step: Step, numbers: Numbers): Step {
@@ -48,7 +70,7 @@ class Optimizer {
       case 'not':
         return { ...step, steps: this.steps(step.steps, numbers, none, 1) };
       case 'every':
-        return { ...step, steps: this.steps(step.steps, numbers, none, 1) };
+        return { ...step, steps: this.repeated(() => this.steps(step.steps, numbers, none, 1)) };
       case 'some':
         return { ...step, branches: step.branches.map((branch) => this.steps(branch, numbers, none, 1)) };
       case 'let':
@@ -64,7 +86,7 @@ class Optimizer {
   /** The body of a comprehension: nothing that would change how often it gets to its end. */
   private closure(op: Op, numbers: Numbers): Op {
     if (op.op !== 'comprehension' && op.op !== 'object-comprehension') return op;
-    return { ...op, steps: this.probes(op.steps).map((step) => this.nested(step, numbers)) };
+    return { ...op, steps: this.inside(this.probes(op.steps), numbers) };
   }
 
   /** Whether evaluating the set can neither conflict nor call anything that fails. */
@@ -235,15 +257,21 @@ class Optimizer {
   private probes(steps: readonly Step[]): readonly Step[] {
     if (!steps.some((step) => step.step === 'iterate')) return steps;
     const sources = new Map<number, Op>();
+    const lets = new Map<number, Op>();
     const result: Step[] = [];
     let rest = steps;
+    let { isRepeated } = this;
     for (let index = 0; index < rest.length; index++) {
       const step = rest[index] as Step;
-      const isCandidate = step.step === 'iterate' && comesFromBase(step.from, sources);
-      const probe = isCandidate ? this.probe(step, rest.slice(index + 1)) : undefined;
+      const isBase = step.step === 'iterate' && comesFromBase(step.from, sources);
+      const isCandidate = isBase || (isRepeated && step.step === 'iterate' && staysTheSame(step.from, lets));
+      const probe =
+        step.step === 'iterate' && isCandidate ? this.probe(step, isBase, rest.slice(index + 1)) : undefined;
+      isRepeated ||= isLoop(step);
       const made = probe === undefined ? [step] : [...probe.before, probe.step];
       for (const each of made) {
         result.push(each);
+        if (each.step === 'let' && !lets.has(each.slot)) lets.set(each.slot, each.value);
         if (each.step === 'let' && !sources.has(each.slot)) sources.set(each.slot, each.value);
         const isLoopStep = each.step === 'iterate' || each.step === 'probe';
         if (isLoopStep && !sources.has(each.value)) sources.set(each.value, each.from);
@@ -258,6 +286,7 @@ class Optimizer {
   /** The loop and the comparisons after it as one probe, if there are any. */
   private probe(
     loop: Step & { step: 'iterate' },
+    lasts: boolean,
     after: readonly Step[],
   ): { before: readonly Step[]; step: Step; rest: readonly Step[] } | undefined {
     const before: Step[] = [];
@@ -299,7 +328,7 @@ class Optimizer {
     const at = loop.at === undefined ? {} : { at: loop.at };
     return {
       before,
-      step: { step: 'probe', from, key, value, fields, keys, ...at },
+      step: { step: 'probe', from, lasts, key, value, fields, keys, ...at },
       rest: [...kept, ...after.slice(i)],
     };
   }
@@ -342,6 +371,14 @@ function comesFromBase(op: Op, sources: ReadonlyMap<number, Op>): boolean {
     else return false;
   }
   return false;
+}
+
+/** The same collection in every round of a loop: an index pays from the second question on. */
+function staysTheSame(op: Op, lets: ReadonlyMap<number, Op>): boolean {
+  if (op.op === 'input' || op.op === 'rule') return true;
+  if (op.op === 'get') return op.key.op === 'const' && staysTheSame(op.from, lets);
+  const source = op.op === 'local' ? lets.get(op.slot) : undefined;
+  return source !== undefined && source.op !== 'local' && staysTheSame(source, lets);
 }
 
 /** Where slots are last mentioned; worked out when first asked, in one pass. */

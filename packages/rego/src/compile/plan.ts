@@ -94,10 +94,12 @@ export type Step = { readonly at?: Location } & (
   | { readonly step: 'test'; readonly value: Op }
   | { readonly step: 'equal'; readonly left: Op; readonly right: Op }
   | { readonly step: 'iterate'; readonly from: Op; readonly key: number; readonly value: number }
-  /** For every element of base data whose fields equal the keys. */
+  /** For every element whose fields equal the keys. */
   | {
       readonly step: 'probe';
       readonly from: Op;
+      /** Base data, which is there for the next evaluation, too. */
+      readonly lasts: boolean;
       /** -1: not asked for. */
       readonly key: number;
       readonly value: number;

@@ -20,7 +20,7 @@ import {
 import { CLASS_MEMBER_NAMES, element, field } from './containers.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
 import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
-import { probe, probeEntries } from './probe.js';
+import { probe, probeEntries, questionOf } from './probe.js';
 import { isWorthRemembering } from './remembering.js';
 import { candidates, indexClauses } from './rule-index.js';
 import type { World } from './world.js';
@@ -251,12 +251,12 @@ export class ClosureCompiler {
       case 'probe': {
         const from = this.op(step.from);
         const keys = this.list(step.keys);
-        const { key, value, fields } = step;
-        const id = fields.join('\u0000');
+        const { key, value } = step;
+        const question = questionOf(step);
         if (key >= 0) {
           return (frame) => {
             const { session } = world(frame);
-            for (const [name, found] of probeEntries(from(frame), fields, id, keys(frame))) {
+            for (const [name, found] of probeEntries(from(frame), question, keys(frame))) {
               if (--session.left < 0) session.exhausted();
               frame[key] = name;
               frame[value] = found;
@@ -266,7 +266,7 @@ export class ClosureCompiler {
           };
         }
         return (frame) => {
-          const found = probe(from(frame), fields, id, keys(frame));
+          const found = probe(from(frame), question, keys(frame));
           const { session } = world(frame);
           for (let i = 0; i < found.length; i++) {
             if (--session.left < 0) session.exhausted();

@@ -6,6 +6,7 @@
 import type { Atom, Op, Step } from '../compile/plan.js';
 import { isPlainObject, keyOf, RegoSet, type Value } from '../values/index.js';
 import { CLASS_MEMBER_NAMES } from './containers.js';
+import { questionOf } from './probe.js';
 
 /** What happens at the end of a body. `stop` leaves everything; without it the body goes on. */
 export interface Done {
@@ -120,10 +121,9 @@ export class Emitter {
     const out: string[] = [];
     const from = this.value(step.from, out);
     if (step.step === 'probe') {
-      const id = this.literal(step.fields.join('\u0000'));
       const { key, value } = step;
       const find = key < 0 ? 'probe' : 'probeEntries';
-      const items = `H.${find}(${from},${this.constant(step.fields)},${id},[${this.atoms(step.keys)}])`;
+      const items = `H.${find}(${from},${this.constant(questionOf(step))},[${this.atoms(step.keys)}])`;
       const slot = this.slot(value);
       const apart = key < 0 ? '' : `${this.slot(key)}=${slot}[0];${slot}=${slot}[1];`;
       return out.join('') + this.loopOver(items, -1, value, (fail) => apart + rest(fail));

@@ -16,6 +16,11 @@ listed := [g.n | some g in data.grants; g.action == input.action]
 mapped := {k: g.n | some k, g in data.grants; g.action == input.action}
 bound contains y if { some g in data.grants; x := g.subject; x == input.subject; y := g.action }
 joined contains [a.n, b.n] if { some a in data.grants; some b in data.grants; a.subject == b.action }
+replaced_by_set := n if { n := count([1 | some g in data.grants; g.subject == input.subject]) with data.grants as {g | some g in input.grants} }
+paired contains [a, b.n] if { some a in input.words; some b in input.grants; b.subject == a }
+grouped contains [a, [b.n | some b in input.grants; b.subject == a]] if { some a in input.words }
+all_known if { every a in input.words { some b in readable; b.subject == a } }
+readable contains g if { some g in input.grants; g.action == "read" }
 without if { not any_open }
 any_open if { some g in data.grants; g.subject == input.nobody }
 replaced := n if { n := count([1 | some g in data.grants; g.subject == input.subject]) with data.grants as input.grants }
@@ -35,7 +40,7 @@ const grants = fc.oneof(
 const world = fc.record({
   data: fc.record({ grants, teams: fc.record({ x: fc.record({ members: grants }) }) }),
   input: fc.record(
-    { subject: word, action: word, zone: word, team: fc.constantFrom('x', 'y'), grants },
+    { subject: word, action: word, zone: word, team: fc.constantFrom('x', 'y'), grants, words: fc.array(word) },
     { requiredKeys: [] },
   ),
 });

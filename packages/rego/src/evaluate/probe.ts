@@ -3,15 +3,31 @@
  * index belongs to the collection object, which keeps its identity until that part of the data is
  * replaced, and is built when first asked for.
  */
-import { equal, isArray, isObject, type Value } from '../values/index.js';
+import { equal, isArray, isObject, isSet, type Value } from '../values/index.js';
 import { element, elements, keysOf } from './containers.js';
 
 type Fields = readonly (readonly string[])[];
 /** A key and what is there. */
 export type Entry = readonly [key: Value, value: Value];
+
+/** What a probe asks, whatever the keys. */
+export interface Question {
+  readonly fields: Fields;
+  /** One for the same fields. */
+  readonly id: string;
+  /** The collection outlives the evaluation. */
+  readonly lasts: boolean;
+}
+
+export function questionOf({ fields, lasts }: { readonly fields: Fields; readonly lasts: boolean }): Question {
+  return { fields, lasts, id: fields.map((field) => field.join('\u0000')).join('\u0001') };
+}
+
 type Node<T> = Map<Value, Node<T> | T[]>;
 
 const NOTHING: readonly never[] = [];
+/** In place of an index: one question has been asked. */
+const UNASKED: Node<never> = new Map();
 /** Shorter collections are quicker searched. */
 const MIN_INDEXED = 6;
 
@@ -69,8 +85,8 @@ class Indexes<T> {
     );
   }
 
-  find(of: Value | undefined, fields: Fields, id: string, keys: readonly Value[]): readonly T[] {
-    if (typeof of !== 'object' || of === null || !(isArray(of) || isObject(of))) return NOTHING;
+  find(of: Value | undefined, { fields, id, lasts }: Question, keys: readonly Value[]): readonly T[] {
+    if (typeof of !== 'object' || of === null || !(isArray(of) || isSet(of) || isObject(of))) return NOTHING;
     if ((isArray(of) && of.length < MIN_INDEXED) || !keys.every(isPlain)) return this.search(of, fields, keys);
     let byFields = this.known.get(of);
     if (byFields === undefined) {
@@ -78,10 +94,12 @@ class Indexes<T> {
       this.known.set(of, byFields);
     }
     let node: Node<T> | T[] | undefined = byFields.get(id);
-    if (node === undefined) {
-      node = this.build(of, fields);
-      byFields.set(id, node);
+    if (node === UNASKED || (node === undefined && lasts)) node = this.build(of, fields) as Node<T>;
+    else if (node === undefined) {
+      byFields.set(id, UNASKED);
+      return this.search(of, fields, keys);
     }
+    byFields.set(id, node as Node<T>);
     for (let i = 0; i < keys.length; i++) {
       if (node === undefined) return NOTHING;
       node = (node as Node<T>).get(keys[i] as Value);
@@ -99,16 +117,11 @@ const values = new Indexes<Value>(elements, (item) => item);
 const pairs = new Indexes<Entry>(entries, ([, value]) => value);
 
 /** The elements whose fields equal the keys, in order. Cost: a few map reads once the index is there. */
-export function probe(of: Value | undefined, fields: Fields, id: string, keys: readonly Value[]): readonly Value[] {
-  return values.find(of, fields, id, keys);
+export function probe(of: Value | undefined, question: Question, keys: readonly Value[]): readonly Value[] {
+  return values.find(of, question, keys);
 }
 
 /** The same with where they are. */
-export function probeEntries(
-  of: Value | undefined,
-  fields: Fields,
-  id: string,
-  keys: readonly Value[],
-): readonly Entry[] {
-  return pairs.find(of, fields, id, keys);
+export function probeEntries(of: Value | undefined, question: Question, keys: readonly Value[]): readonly Entry[] {
+  return pairs.find(of, question, keys);
 }
