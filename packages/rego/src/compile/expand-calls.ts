@@ -17,7 +17,7 @@ import {
   type WorkRule,
 } from './model.js';
 import type { TreeNode } from './rule-tree.js';
-import { requiresEvaluation } from './walk.js';
+import { mapItems, requiresEvaluation, withParts } from './walk.js';
 
 const OWN_SUBJECTS = new Set([
   'array',
@@ -66,10 +66,12 @@ export class Expander {
     };
     switch (expression.kind) {
       case 'term':
-        finish({ ...expression, term: this.term(expression.term, extras), with: modifiers });
+        finish(withParts(expression, { term: this.term(expression.term, extras), with: modifiers }));
         return;
       case 'call':
-        finish({ ...expression, args: expression.args.map((arg) => this.term(arg, extras)), with: modifiers });
+        finish(
+          withParts(expression, { args: mapItems(expression.args, (arg) => this.term(arg, extras)), with: modifiers }),
+        );
         return;
       case 'every': {
         const domain = variable(this.names.fresh(), expression.domain.location);

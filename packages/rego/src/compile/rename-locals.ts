@@ -16,7 +16,7 @@ import {
   writtenName,
 } from './model.js';
 import { outputsOfEquality } from './safety.js';
-import { BINDABLE_VARS, mapBody, mapTerm, termVars, varsOf } from './walk.js';
+import { BINDABLE_VARS, mapBody, mapItems, mapTerm, termVars, varsOf, withParts } from './walk.js';
 
 type Occurrence = 'new' | 'argument' | 'seen' | 'assigned' | 'declared';
 
@@ -306,10 +306,14 @@ export class LocalRenamer {
     const each = (term: Term): Term => this.term(term);
     switch (expression.kind) {
       case 'term':
-        return { ...expression, term: each(expression.term), with: this.modifiers(expression.with) };
+        return withParts(expression, { term: each(expression.term), with: this.modifiers(expression.with) });
       case 'call': {
         const operator = this.operator(expression.operator);
-        return { ...expression, operator, args: expression.args.map(each), with: this.modifiers(expression.with) };
+        return withParts(expression, {
+          operator,
+          args: mapItems(expression.args, each),
+          with: this.modifiers(expression.with),
+        });
       }
       default:
         return this.expression(expression) ?? expression;
@@ -323,7 +327,8 @@ export class LocalRenamer {
     if (head === undefined) return operator;
     const to = head.kind === 'var' ? this.declared(head.name) : undefined;
     const first = head.kind === 'var' && to !== undefined && to !== head.name ? { ...head, name: to } : head;
-    return { ...operator, terms: [first, ...rest.map((term) => this.term(term))] };
+    const steps = mapItems(rest, (term) => this.term(term));
+    return first === head && steps === rest ? operator : { ...operator, terms: [first, ...steps] };
   }
 
   private assignment(expression: CallExpression): Expression {

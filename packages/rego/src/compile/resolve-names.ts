@@ -4,7 +4,7 @@
  */
 import type { Body, Expression, Term } from '../syntax/ast.js';
 import { type CompileContext, report, text, variable, type WorkModule, type WorkRule } from './model.js';
-import { mapTerm, termVars, walkExpression } from './walk.js';
+import { mapItems, mapModifiers, mapTerm, termVars, walkExpression, withParts } from './walk.js';
 
 /** What a name stands for: the path from the root. */
 export interface Global {
@@ -82,21 +82,24 @@ class Resolver {
       return terms === undefined ? term : { kind: 'ref', terms, location: term.location };
     }
     if (term.kind === 'ref') {
-      const [head, ...rest] = term.terms;
-      const tail = rest.map((part) => this.term(part));
-      if (head === undefined) return term;
-      if (head.kind !== 'var') return { ...term, terms: [this.term(head), ...tail] };
-      return { ...term, terms: [...(this.expand(head.name, head) ?? [head]), ...tail] };
+      const [head] = term.terms;
+      const own = head?.kind === 'var' ? this.expand(head.name, head) : undefined;
+      const terms = mapItems(term.terms, (part) => (part === head && head.kind === 'var' ? part : this.term(part)));
+      return own === undefined ? withParts(term, { terms }) : { ...term, terms: [...own, ...terms.slice(1)] };
     }
     if (term.kind === 'array-comprehension' || term.kind === 'set-comprehension') {
       this.hide(declaredVars(term.body));
-      const result = { ...term, term: this.term(term.term), body: this.body(term.body) };
+      const result = withParts(term, { term: this.term(term.term), body: this.body(term.body) });
       this.unhide();
       return result;
     }
     if (term.kind === 'object-comprehension') {
       this.hide(declaredVars(term.body));
-      const result = { ...term, key: this.term(term.key), value: this.term(term.value), body: this.body(term.body) };
+      const result = withParts(term, {
+        key: this.term(term.key),
+        value: this.term(term.value),
+        body: this.body(term.body),
+      });
       this.unhide();
       return result;
     }
@@ -110,50 +113,41 @@ class Resolver {
   }
 
   body(body: Body): Body {
-    return body.map((expression) => this.expression(expression));
+    return mapItems(body, (expression) => this.expression(expression));
   }
 
   expression(expression: Expression): Expression {
-    const modifiers = expression.with.map((modifier) => ({
-      ...modifier,
-      target: this.term(modifier.target),
-      value: this.term(modifier.value),
-    }));
+    const each = (term: Term): Term => this.term(term);
+    const modifiers = mapModifiers(expression.with, each);
     switch (expression.kind) {
       case 'term':
-        return { ...expression, term: this.term(expression.term), with: modifiers };
+        return withParts(expression, { term: this.term(expression.term), with: modifiers });
       case 'call': {
         const { operator, args } = expression;
-        return {
-          ...expression,
-          operator: this.term(operator),
-          args: args.map((arg) => this.term(arg)),
-          with: modifiers,
-        };
+        return withParts(expression, { operator: each(operator), args: mapItems(args, each), with: modifiers });
       }
       case 'some': {
-        const symbols = expression.symbols.map((symbol) => (symbol.kind === 'call' ? this.term(symbol) : symbol));
-        return { ...expression, symbols, with: modifiers };
+        const symbol = (one: Term): Term => (one.kind === 'call' ? this.term(one) : one);
+        return withParts(expression, { symbols: mapItems(expression.symbols, symbol), with: modifiers });
       }
       case 'every': {
         const names = new Set([expression.value.name]);
         if (expression.key !== undefined) names.add(expression.key.name);
         this.hide(names);
-        const result = {
-          ...expression,
+        const result = withParts(expression, {
           domain: this.term(expression.domain),
           body: this.body(expression.body),
           with: modifiers,
-        };
+        });
         this.unhide();
         return result;
       }
       case 'not':
-        return { ...expression, body: this.body(expression.body), with: modifiers };
+        return withParts(expression, { body: this.body(expression.body), with: modifiers });
       case 'and':
       case 'or': {
         const { left, right } = expression;
-        return { ...expression, left: this.body(left), right: this.body(right), with: modifiers };
+        return withParts(expression, { left: this.body(left), right: this.body(right), with: modifiers });
       }
     }
   }

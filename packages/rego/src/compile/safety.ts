@@ -9,12 +9,15 @@ import {
   BINDABLE_VARS,
   bodyVars,
   expressionVars,
+  mapEntry,
+  mapItems,
   SAFETY_VARS,
   sameKey,
   termVars,
   type VarOptions,
   varsOf,
   walkExpression,
+  withParts,
 } from './walk.js';
 
 /** Arguments a function takes; undefined for a name that is none. */
@@ -429,31 +432,27 @@ export class SafetyChecker {
       return inner.size === 0 ? result : body;
     };
     const term = (node: Term): Term => this.orderTerm(node, nested);
-    const modifiers =
-      expression.with.length === 0
-        ? expression.with
-        : expression.with.map((modifier) => ({ ...modifier, value: term(modifier.value) }));
+    const modifiers = mapItems(expression.with, (modifier) => withParts(modifier, { value: term(modifier.value) }));
     switch (expression.kind) {
       case 'term':
-        return { ...expression, term: term(expression.term), with: modifiers };
+        return withParts(expression, { term: term(expression.term), with: modifiers });
       case 'call':
-        return { ...expression, args: expression.args.map(term), with: modifiers };
+        return withParts(expression, { args: mapItems(expression.args, term), with: modifiers });
       case 'every': {
         const extra = new Set(visible);
         extra.add(expression.value.name);
         if (expression.key !== undefined) extra.add(expression.key.name);
-        return { ...expression, body: nested(expression.body, [], extra), with: modifiers };
+        return withParts(expression, { body: nested(expression.body, [], extra), with: modifiers });
       }
       case 'not':
-        return { ...expression, body: nested(expression.body, []), with: modifiers };
+        return withParts(expression, { body: nested(expression.body, []), with: modifiers });
       case 'and':
       case 'or':
-        return {
-          ...expression,
+        return withParts(expression, {
           left: nested(expression.left, []),
           right: nested(expression.right, []),
           with: modifiers,
-        };
+        });
       case 'some':
         return expression;
     }
@@ -464,16 +463,16 @@ export class SafetyChecker {
     switch (node.kind) {
       case 'array':
       case 'set':
-        return { ...node, items: node.items.map(each) };
+        return withParts(node, { items: mapItems(node.items, each) });
       case 'object':
-        return { ...node, entries: node.entries.map(([key, value]) => [each(key), each(value)] as const) };
+        return withParts(node, { entries: mapItems(node.entries, (entry) => mapEntry(entry, each)) });
       case 'ref':
-        return { ...node, terms: node.terms.map(each) };
+        return withParts(node, { terms: mapItems(node.terms, each) });
       case 'array-comprehension':
       case 'set-comprehension':
-        return { ...node, body: nested(node.body, [node.term]) };
+        return withParts(node, { body: nested(node.body, [node.term]) });
       case 'object-comprehension':
-        return { ...node, body: nested(node.body, [node.key, node.value]) };
+        return withParts(node, { body: nested(node.body, [node.key, node.value]) });
       default:
         return node;
     }

@@ -223,74 +223,101 @@ export interface Mapper {
   readonly body?: (body: Body) => Body;
 }
 
+/** The list itself when nothing in it changes: what stages leave alone is shared. */
+export function mapItems<T>(items: readonly T[], map: (item: T) => T): readonly T[] {
+  let result: T[] | undefined;
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i] as T;
+    const mapped = map(item);
+    if (result !== undefined) result.push(mapped);
+    else if (mapped !== item) {
+      result = items.slice(0, i);
+      result.push(mapped);
+    }
+  }
+  return result ?? items;
+}
+
+/** The node itself when the parts are what it has. */
+export function withParts<N extends object>(node: N, parts: Partial<N>): N {
+  for (const key in parts) if (parts[key] !== node[key]) return { ...node, ...parts };
+  return node;
+}
+
 export function mapTerm(term: Term, mapper: Mapper): Term {
   const replaced = mapper.term(term);
   if (replaced !== undefined) return replaced;
   const each = (child: Term): Term => mapTerm(child, mapper);
   switch (term.kind) {
     case 'ref':
-      return { ...term, terms: term.terms.map(each) };
+      return withParts(term, { terms: mapItems(term.terms, each) });
     case 'array':
     case 'set':
-      return { ...term, items: term.items.map(each) };
+      return withParts(term, { items: mapItems(term.items, each) });
     case 'object':
-      return { ...term, entries: term.entries.map(([key, value]) => [each(key), each(value)] as const) };
+      return withParts(term, { entries: mapItems(term.entries, (entry) => mapEntry(entry, each)) });
     case 'call':
-      return { ...term, operator: each(term.operator), args: term.args.map(each) };
+      return withParts(term, { operator: each(term.operator), args: mapItems(term.args, each) });
     case 'array-comprehension':
     case 'set-comprehension':
-      return { ...term, term: each(term.term), body: mapBody(term.body, mapper) };
+      return withParts(term, { term: each(term.term), body: mapBody(term.body, mapper) });
     case 'object-comprehension':
-      return { ...term, key: each(term.key), value: each(term.value), body: mapBody(term.body, mapper) };
-    case 'template':
-      return {
-        ...term,
-        parts: term.parts.map((part) => ('negated' in part ? mapExpression(part, mapper) : each(part))),
-      };
+      return withParts(term, { key: each(term.key), value: each(term.value), body: mapBody(term.body, mapper) });
+    case 'template': {
+      const part = (one: Term | Expression): Term | Expression =>
+        'negated' in one ? mapExpression(one, mapper) : each(one);
+      return withParts(term, { parts: mapItems(term.parts, part) });
+    }
     default:
       return term;
   }
 }
 
+export function mapEntry(entry: readonly [Term, Term], each: (term: Term) => Term): readonly [Term, Term] {
+  const [key, value] = [each(entry[0]), each(entry[1])];
+  return key === entry[0] && value === entry[1] ? entry : [key, value];
+}
+
 export function mapBody(body: Body, mapper: Mapper): Body {
   if (mapper.body !== undefined) return mapper.body(body);
-  return body.map((expression) => mapExpression(expression, mapper));
+  return mapItems(body, (expression) => mapExpression(expression, mapper));
+}
+
+export function mapModifiers(modifiers: readonly With[], each: (term: Term) => Term): readonly With[] {
+  return mapItems(modifiers, (modifier) =>
+    withParts(modifier, { target: each(modifier.target), value: each(modifier.value) }),
+  );
 }
 
 export function mapExpression(expression: Expression, mapper: Mapper): Expression {
   const each = (child: Term): Term => mapTerm(child, mapper);
-  const modifiers =
-    expression.with.length === 0
-      ? expression.with
-      : expression.with.map((modifier) => ({
-          ...modifier,
-          target: each(modifier.target),
-          value: each(modifier.value),
-        }));
+  const modifiers = mapModifiers(expression.with, each);
   switch (expression.kind) {
     case 'term':
-      return { ...expression, term: each(expression.term), with: modifiers };
+      return withParts(expression, { term: each(expression.term), with: modifiers });
     case 'call':
-      return { ...expression, operator: each(expression.operator), args: expression.args.map(each), with: modifiers };
+      return withParts(expression, {
+        operator: each(expression.operator),
+        args: mapItems(expression.args, each),
+        with: modifiers,
+      });
     case 'some':
-      return { ...expression, symbols: expression.symbols.map(each), with: modifiers };
+      return withParts(expression, { symbols: mapItems(expression.symbols, each), with: modifiers });
     case 'every':
-      return {
-        ...expression,
+      return withParts(expression, {
         domain: each(expression.domain),
         body: mapBody(expression.body, mapper),
         with: modifiers,
-      };
+      });
     case 'not':
-      return { ...expression, body: mapBody(expression.body, mapper), with: modifiers };
+      return withParts(expression, { body: mapBody(expression.body, mapper), with: modifiers });
     case 'and':
     case 'or':
-      return {
-        ...expression,
+      return withParts(expression, {
         left: mapBody(expression.left, mapper),
         right: mapBody(expression.right, mapper),
         with: modifiers,
-      };
+      });
   }
 }
 

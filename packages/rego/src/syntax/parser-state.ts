@@ -137,6 +137,11 @@ export abstract class ParserBase {
       this.token = this.lexer.scan(continuation);
       this.literal = this.lexer.literal;
       this.tokenEnd = this.lexer.offset;
+      // Most tokens are white space, which nobody asks for its place.
+      if (this.token === 'whitespace' && skipWhitespace && this.lexer.problems.length === 0) {
+        if (this.literal === '\n') this.skippedNewline = true;
+        continue;
+      }
       this.location = {
         file: this.file,
         row: this.lexer.startRow,
