@@ -90,7 +90,9 @@ class ModuleWriter {
     const { random } = this;
     for (let i = random.chance(0.3) ? 2 : 1; i > 0; i--) {
       const { lines, scope } = statements(this.scope(), this.size());
-      const key = term(random.chance(0.8) ? 'string' : 'any', closed(scope), random.chance(0.9) ? 0 : 1);
+      const made = term(random.chance(0.8) ? 'string' : 'any', closed(scope), random.chance(0.9) ? 0 : 1);
+      // With a collection written as the key, OPA holds bodies for true that are not (`with … as f(…)` undefined).
+      const key = /^[[{]/.test(made) ? '"k"' : made;
       const assignment = this.isModern ? ':=' : '=';
       const suffix =
         this.isModern && random.chance(0.15) ? random.pick(['.s', '["t"]', `[${term('any', closed(scope), 0)}]`]) : '';

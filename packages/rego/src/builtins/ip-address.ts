@@ -152,3 +152,58 @@ export function formatIp(address: IpAddress): string {
 export function toComparable(address: IpAddress): bigint {
   return address.bits === 32 ? MAPPED | address.value : address.value;
 }
+
+/** A network of IPv4 as two 32-bit integers. */
+interface Ipv4Network {
+  readonly base: number;
+  readonly mask: number;
+}
+
+/** Texts read before: policies ask about the same lists and callers again and again. */
+class Remembered<T> {
+  private readonly known = new Map<string, T>();
+  private readonly read: (text: string) => T;
+
+  constructor(read: (text: string) => T) {
+    this.read = read;
+  }
+
+  of(text: string): T {
+    const known = this.known.get(text);
+    if (known !== undefined || this.known.has(text)) return known as T;
+    // Long texts are no addresses worth keeping.
+    if (text.length > MAX_REMEMBERED_LENGTH) return this.read(text);
+    if (this.known.size >= MAX_REMEMBERED) this.known.clear();
+    const value = this.read(text);
+    this.known.set(text, value);
+    return value;
+  }
+}
+
+const MAX_REMEMBERED = 4096;
+const MAX_REMEMBERED_LENGTH = 64;
+
+function readAddress(text: string): number | undefined {
+  const value = parseIpv4(text);
+  return value === undefined ? undefined : Number(value) | 0;
+}
+
+function readNetwork(text: string): Ipv4Network | undefined {
+  const slash = text.indexOf('/');
+  const base = readAddress(text.slice(0, Math.max(slash, 0)));
+  const length = text.slice(slash + 1);
+  const prefix = /^\d+$/.test(length) ? Number(length) : -1;
+  if (base === undefined || prefix < 0 || prefix > 32) return undefined;
+  const mask = prefix === 0 ? 0 : -1 << (32 - prefix);
+  return { base: base & mask, mask };
+}
+
+const addresses = new Remembered(readAddress);
+const networks = new Remembered(readNetwork);
+
+/** Whether a network of IPv4 has an address of IPv4; undefined when one of them is something else. Cost: two map reads for what was read before. */
+export function ipv4Contains(network: string, address: string): boolean | undefined {
+  const own = addresses.of(address);
+  const outer = own === undefined ? undefined : networks.of(network);
+  return own === undefined || outer === undefined ? undefined : (own & outer.mask) === outer.base;
+}

@@ -7,6 +7,7 @@ import {
   containsNetwork,
   formatIp,
   type IpNetwork,
+  ipv4Contains,
   isPlainIpv6,
   lastAddress,
   parseCidr,
@@ -17,6 +18,8 @@ import { operand, stringOperand } from './operands.js';
 import { any, anyOf, array, boolean, object, set, string, tuple } from './type-decl.js';
 
 function cidrContains(a: Value, b: Value): boolean {
+  const quick = typeof a === 'string' && typeof b === 'string' ? ipv4Contains(a, b) : undefined;
+  if (quick !== undefined) return quick;
   const network = parseCidr(stringOperand([a], 1));
   const text = stringOperand([b], 1);
   const address = parseIp(text);
