@@ -1,5 +1,7 @@
-import type { BuildOptions, Plugin } from 'esbuild';
+import type { BuildOptions, Metafile, Plugin } from 'esbuild';
 
 export const builtinsOnDemand: Plugin;
 export const regoBrowserOptions: BuildOptions & { readonly entryPoints: Readonly<Record<string, string>> };
-export function buildRegoBrowser(): Promise<unknown>;
+export const MAX_GZIP_BYTES: number;
+export function filesAtOnce(metafile: Metafile, entry: string): ReadonlySet<string>;
+export function buildRegoBrowser(): Promise<number>;

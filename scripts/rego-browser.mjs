@@ -2,8 +2,10 @@
  * Bundles Rego for browsers: the client, and the worker with its rarely used built-ins in chunks of their own. In the worker
  * the engine's table of built-ins is the one that grows on demand.
  */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { root } from './prepare.mjs';
 
@@ -37,7 +39,33 @@ export const regoBrowserOptions = {
   logLevel: 'warning',
 };
 
-/** Writes `packages/rego/dist/browser`. */
-export const buildRegoBrowser = () => build(regoBrowserOptions);
+/** What a page loads before the first evaluation, in bytes after gzip at its best level: what every server can send. */
+export const MAX_GZIP_BYTES = 120_000;
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildRegoBrowser();
+/** The files an entry needs at once: its own and those it imports, not those it may import later. */
+export function filesAtOnce(metafile, entry) {
+  const found = new Set();
+  const visit = (path) => {
+    if (found.has(path)) return;
+    found.add(path);
+    for (const { path: imported, kind } of metafile.outputs[path]?.imports ?? [])
+      if (kind === 'import-statement') visit(imported);
+  };
+  visit(entry);
+  return found;
+}
+
+/** Writes `packages/rego/dist/browser`. Fails when a page would have to load more than it may. */
+export async function buildRegoBrowser() {
+  const { metafile } = await build({ ...regoBrowserOptions, metafile: true });
+  const outputs = Object.keys(metafile.outputs);
+  const entries = outputs.filter((path) => /\/(index|worker)\.js$/.test(path));
+  const atOnce = new Set(entries.flatMap((entry) => [...filesAtOnce(metafile, entry)]));
+  let bytes = 0;
+  for (const path of atOnce) bytes += gzipSync(readFileSync(join(root, path)), { level: 9 }).length;
+  if (bytes > MAX_GZIP_BYTES)
+    throw new Error(`the browser bundle of Rego is ${bytes} bytes, more than ${MAX_GZIP_BYTES}`);
+  return bytes;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(`${await buildRegoBrowser()} bytes at once`);

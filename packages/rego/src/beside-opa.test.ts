@@ -34,6 +34,7 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     ['p if { true with f as q }\nf(x) := x\nq := 1 if input.missing', true],
     ['p := x if { x := f(7) with f as q\n}\nf(x) := x\nq := 1', 1],
     ['p if { data.base.names with data.base.names as count }', 'rego_unsafe_var_error:2'],
+    ['p := strings.render_template("x", {k: 1 | k = input.list[_]})', 'undefined'],
     // A text is no index.
     ['p := input.list["1"]', 'undefined'],
     ['p := input.list.length', 'undefined'],

@@ -39,6 +39,8 @@ export interface CompileOptions {
   readonly strict?: boolean;
   readonly backend?: BackendName;
   readonly limits?: Limits;
+  /** For evaluations that say nothing else; what they say is added to it. */
+  readonly context?: ContextOptions;
   /** Default true; false runs bodies as written, for comparison. */
   readonly optimize?: boolean;
   /** Keeps calls of `print`; their lines go to the evaluation's `context.print`. */
@@ -61,6 +63,12 @@ export const WORLDLY_BUILTINS: readonly string[] = ['http.send', 'net.lookup_ip_
 const NO_OPTIONS: EvaluateOptions = {};
 const NO_LIMITS: Limits = {};
 
+/** What evaluations have that do not say otherwise. */
+interface PolicyDefaults {
+  readonly limits: Limits;
+  readonly context?: ContextOptions;
+}
+
 export class Policy {
   /** The modules as parsed. */
   readonly modules: readonly Module[];
@@ -70,18 +78,18 @@ export class Policy {
   private readonly compiled: CompiledModules;
   private readonly engine: Engine;
   private readonly code: BackEnd;
-  private readonly limits: Limits;
+  private readonly defaults: PolicyDefaults;
   private readonly paths = new Map<string, QueryCode>();
   private readonly queries = new Map<string, { plan: QueryPlan; code: QueryCode }>();
   private snapshot: Snapshot;
   private idle: World | undefined;
   private unoptimized: Policy | undefined;
 
-  constructor(compiled: CompiledModules, engine: Engine, code: BackEnd, data: Value, limits: Limits) {
+  constructor(compiled: CompiledModules, engine: Engine, code: BackEnd, data: Value, defaults: PolicyDefaults) {
     this.compiled = compiled;
     this.engine = engine;
     this.code = code;
-    this.limits = limits;
+    this.defaults = defaults;
     this.modules = compiled.context.modules.map((module) => module.source);
     this.warnings = compiled.warnings;
     this.backend = code.name;
@@ -94,7 +102,7 @@ export class Policy {
 
   /** The same policy over other data; nothing is compiled again. */
   withData(data: Value): Policy {
-    return new Policy(this.compiled, this.engine, this.code, data, this.limits);
+    return new Policy(this.compiled, this.engine, this.code, data, this.defaults);
   }
 
   /** Replaces the document at a path (`a.b` or `a/b`, empty for all) for later evaluations. */
@@ -140,7 +148,7 @@ export class Policy {
    */
   explain(path: string, input?: Value, options: EvaluateOptions = NO_OPTIONS): Explanation {
     const explainer = new Explainer(this.modules, this.snapshot.data, this.engine.names);
-    const value = explainer.policy(this.limits).evaluate(path, input, options);
+    const value = explainer.policy(this.defaults).evaluate(path, input, options);
     return { value, trace: explainer.trace() };
   }
 
@@ -157,7 +165,7 @@ export class Policy {
         isAllowed,
       });
       const engine = new Engine(compiled.plan, all);
-      this.unoptimized = new Policy(compiled, engine, chooseBackEnd(engine, this.backend), this.data, this.limits);
+      this.unoptimized = new Policy(compiled, engine, chooseBackEnd(engine, this.backend), this.data, this.defaults);
     }
     return this.unoptimized;
   }
@@ -201,8 +209,13 @@ export class Policy {
     world.input = input;
     world.snapshot = this.snapshot;
     const { session } = world;
-    session.start(options.limits ?? this.limits, options.strictBuiltinErrors === true, options.context);
+    session.start(options.limits ?? this.defaults.limits, options.strictBuiltinErrors === true, this.context(options));
     return world;
+  }
+
+  private context({ context: own }: EvaluateOptions): ContextOptions | undefined {
+    const { context } = this.defaults;
+    return own === undefined || context === undefined ? (own ?? context) : { ...context, ...own };
   }
 
   private end(world: World): void {
@@ -240,7 +253,7 @@ class Explainer {
     this.builtins = all;
   }
 
-  policy(limits: Limits): Policy {
+  policy(defaults: PolicyDefaults): Policy {
     const { modules } = this;
     const isAllowed = (): boolean => true;
     const compiled = compileModules({
@@ -265,7 +278,7 @@ class Explainer {
       const expression = sources.get(file)?.slice(offset, end) ?? '';
       this.entries.set(id, { rule, file, row, col, expression, outcome: passed ? 'true' : 'false' });
     };
-    return new Policy(compiled, engine, closureBackEnd(engine), this.data, limits);
+    return new Policy(compiled, engine, closureBackEnd(engine), this.data, defaults);
   }
 
   trace(): readonly TraceEntry[] {
@@ -373,5 +386,7 @@ export function compile(options: CompileOptions): Policy {
   });
   const engine = new Engine(compiled.plan, all);
   const code = chooseBackEnd(engine, options.backend ?? 'auto');
-  return new Policy(compiled, engine, code, options.data ?? {}, options.limits ?? NO_LIMITS);
+  const { limits = NO_LIMITS, context } = options;
+  const defaults = context === undefined ? { limits } : { limits, context };
+  return new Policy(compiled, engine, code, options.data ?? {}, defaults);
 }

@@ -1,25 +1,8 @@
 /** What a browser loads before the first evaluation stays below 120 KB compressed; the rest comes when a module asks for it. */
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { build, type Metafile } from 'esbuild';
+import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
-import { regoBrowserOptions } from '../../../scripts/rego-browser.mjs';
-
-/** The budget of a page, in bytes after gzip at its best level: what every server can send. */
-const MAX_GZIP_BYTES = 120_000;
-
-/** The files an entry needs at once: its own and those it imports, not those it may import later. */
-function filesAtOnce(metafile: Metafile, entry: string): ReadonlySet<string> {
-  const found = new Set<string>();
-  const visit = (path: string): void => {
-    if (found.has(path)) return;
-    found.add(path);
-    for (const { path: imported, kind } of metafile.outputs[path]?.imports ?? []) {
-      if (kind === 'import-statement') visit(imported);
-    }
-  };
-  visit(entry);
-  return found;
-}
+import { filesAtOnce, MAX_GZIP_BYTES, regoBrowserOptions } from '../../../scripts/rego-browser.mjs';
 
 describe('the browser bundle', async () => {
   const result = await build({ ...regoBrowserOptions, write: false, metafile: true });

@@ -5,7 +5,6 @@
 import {
   builtins,
   compile,
-  type EvaluateOptions,
   type ModuleSource,
   type Policy,
   parseJson,
@@ -35,11 +34,8 @@ export interface World {
   readonly deny: (input: Value) => Value | undefined;
 }
 
-/**
- * Tokens and certificates are checked by Node's own library. One object for all decisions: the engine
- * sets a context up again only when it is given another.
- */
-const WITH_NODE_CRYPTO: EvaluateOptions = { context: { crypto: nodeCrypto } };
+/** Tokens and certificates are checked by Node's own library, whoever asks. */
+const CONTEXT = { crypto: nodeCrypto };
 
 /** Compiles Rego texts once however often they come by; data changes do not compile. Bounded, oldest out. */
 export class WorldCompiler {
@@ -79,6 +75,7 @@ export class WorldCompiler {
       modules: [module],
       ...capabilitiesOf(this.#options.allowedBuiltins),
       limits: { maxSteps: this.#options.maxSteps, deadlineMs: this.#options.timeoutMs },
+      context: CONTEXT,
     });
     this.#compiled.set(key, policy);
     this.#chars += key.length;
@@ -106,8 +103,8 @@ function worldOf(name: PolicyName, revision: number, policy: Policy): World {
     policy,
     packageSteps,
     packagePath,
-    allow: policy.prepare(`${packagePath}.allow`, WITH_NODE_CRYPTO),
-    deny: policy.prepare(`${packagePath}.deny`, WITH_NODE_CRYPTO),
+    allow: policy.prepare(`${packagePath}.allow`),
+    deny: policy.prepare(`${packagePath}.deny`),
   };
 }
 

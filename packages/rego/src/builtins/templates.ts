@@ -1,5 +1,5 @@
 /** strings.render_template: Go's text/template over an object. */
-import { toJsonValue } from '../values/index.js';
+import { entriesOf, toJsonValue } from '../values/index.js';
 import { type Builtin, family } from './builtin.js';
 import { fail } from './errors.js';
 import { objectOperand, stringOperand } from './operands.js';
@@ -15,7 +15,10 @@ export const templateBuiltins: readonly Builtin[] = family('strings', {
     result: { result: string },
     evaluate(args, context) {
       const source = stringOperand(args, 1);
-      const data = toJsonValue(objectOperand(args, 2));
+      const variables = objectOperand(args, 2);
+      for (const [key] of entriesOf(variables))
+        if (typeof key !== 'string') fail('the names of variables must be strings');
+      const data = toJsonValue(variables);
       try {
         const text = executeTemplate(parseTemplate(source), data, (steps) => context.charge(steps));
         return text.replaceAll('<no value>', '<undefined>');

@@ -45,18 +45,18 @@ function isPlain(value: Value | undefined): boolean {
 class Indexes<T> {
   private readonly known = new WeakMap<object, Map<string, Node<T>>>();
   private readonly items: (of: Value) => readonly T[];
-  private readonly valueOf: (item: T) => Value;
+  private readonly valueIn: (item: T) => Value;
 
-  constructor(items: (of: Value) => readonly T[], valueOf: (item: T) => Value) {
+  constructor(items: (of: Value) => readonly T[], valueIn: (item: T) => Value) {
     this.items = items;
-    this.valueOf = valueOf;
+    this.valueIn = valueIn;
   }
 
   private build(of: Value, fields: Fields): Node<T> {
     const root: Node<T> = new Map();
     const last = fields.length - 1;
     next: for (const item of this.items(of)) {
-      const value = this.valueOf(item);
+      const value = this.valueIn(item);
       let node = root;
       for (let i = 0; i <= last; i++) {
         const key = fieldValue(value, fields[i] as readonly string[]);
@@ -79,7 +79,7 @@ class Indexes<T> {
   private search(of: Value, fields: Fields, keys: readonly Value[]): readonly T[] {
     return this.items(of).filter((item) =>
       fields.every((field, index) => {
-        const value = fieldValue(this.valueOf(item), field);
+        const value = fieldValue(this.valueIn(item), field);
         return value !== undefined && equal(value, keys[index] as Value);
       }),
     );
