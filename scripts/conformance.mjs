@@ -1,4 +1,7 @@
-/** `npm run conformance -- SUITE [DIR]`: runs a folder of language-neutral cases against our implementation. Suites: rego (DIR is needed), flags. */
+/**
+ * `npm run conformance -- SUITE [DIR] [OPTIONS]`: runs a folder of language-neutral cases. Suites: rego (DIR is needed), flags, gateway (the
+ * embedded one, or any by `--url URL --file APISIX_YAML`).
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,8 +11,10 @@ import { ensureInstalled, root } from './prepare.mjs';
 const suites = {
   rego: { entry: 'packages/rego/conformance/main.ts' },
   flags: { entry: 'packages/evaluation/conformance/main.ts', directory: join('..', 'shared', 'conformance', 'flags') },
+  gateway: { entry: 'conformance/gateway/main.ts', directory: join('conformance', 'gateway', 'cases') },
 };
-const [suite, given, ...rest] = process.argv.slice(2);
+const [suite, ...words] = process.argv.slice(2);
+const [given, ...rest] = words[0]?.startsWith('--') ? [undefined, ...words] : words;
 const directory = given ?? suites[suite]?.directory;
 // A folder that was named must be there; a default one may be missing, and the suite says what it left out.
 if (suites[suite] === undefined || directory === undefined || (given !== undefined && !existsSync(given))) {

@@ -26,9 +26,10 @@ import { PolicyService } from './policies/policy-service.js';
 import { Approvals, cleanCheck, lockoutProtection } from './policies/write-conditions.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
+import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
 import type { Settings } from './settings.js';
-import { openStores } from './stores.js';
+import { openRateLimits, openStores } from './stores.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 
@@ -54,6 +55,8 @@ export interface Platform {
   readonly authenticator: Authenticator;
   readonly secrets: SecretStore;
   readonly configuration: Configuration;
+  /** Counters for the gateway's limits: of this process, or in the Redis that a plugin names. */
+  readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
   /** Waits, at most `timeoutMs`, until every write acknowledged so far has reached history. */
   settled(timeoutMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -196,6 +199,7 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       authenticator,
       secrets,
       configuration,
+      openRateLimits,
       settled,
       stop,
     };

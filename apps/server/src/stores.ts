@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Kysely } from 'kysely';
 import { openEncryptedFileSecrets } from './adapters/embedded/encrypted-file-secrets.js';
+import { localRateLimits } from './adapters/embedded/local-rate-limits.js';
 import { type Embedded, openEmbedded } from './adapters/embedded/open-embedded.js';
 import { SqliteDecisionStore } from './adapters/embedded/sqlite-decision-store.js';
 import { MemoryCache } from './adapters/memory/memory-cache.js';
@@ -14,6 +15,7 @@ import type { DecisionStore } from './ports/decision-store.port.js';
 import type { EventBus } from './ports/event-bus.port.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
+import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.port.js';
 import type { ResourceStore } from './ports/resource-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
 import type { Settings } from './settings.js';
@@ -30,6 +32,22 @@ export interface Stores {
   /** The relational store's connections, where it has a pool. */
   readonly pool: (() => { readonly total: number; readonly idle: number; readonly waiting: number }) | undefined;
   close(): Promise<void>;
+}
+
+/** Counters for the gateway's limits: of this process, or in the Redis that a plugin names, whose client is loaded then. */
+export function openRateLimits(location: RedisLocation | undefined): RateLimitStore {
+  if (!location) return localRateLimits();
+  const opened = import('./adapters/redis/redis-rate-limits.js').then(({ redisRateLimits }) =>
+    redisRateLimits(location),
+  );
+  return {
+    countFixed: async (...about) => await (await opened).countFixed(...about),
+    countSliding: async (...about) => await (await opened).countSliding(...about),
+    leak: async (...about) => await (await opened).leak(...about),
+    enter: async (...about) => await (await opened).enter(...about),
+    leave: async (key) => await (await opened).leave(key),
+    close: async () => await (await opened).close(),
+  };
 }
 
 type OnError = (what: string) => (error: unknown) => void;

@@ -5,6 +5,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { DecisionService } from '../decisions/decision-service.js';
 import type { Authenticator } from '../identity/authenticator.js';
+import type { RateLimitStore, RedisLocation } from '../ports/rate-limit-store.port.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import type { Consumer, Exchange, UpstreamTarget } from './exchange.js';
@@ -54,6 +55,8 @@ export interface PluginServices {
   readonly authenticator: Authenticator;
   readonly decisions: DecisionService;
   readonly metrics: Pick<Metrics, 'registry'>;
+  /** Undefined: counters of this process. */
+  readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
 }
 
 export interface Credential {

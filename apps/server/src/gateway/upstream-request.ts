@@ -66,7 +66,8 @@ export function requestHead(exchange: Exchange, host: string, options: HeadOptio
     head += `${name}: ${raw[at + 1] ?? ''}\r\n`;
   }
   head += forwardingHeaders(exchange);
-  for (const name in options.traceHeaders) head += `${name}: ${options.traceHeaders[name] ?? ''}\r\n`;
+  for (const name in options.traceHeaders)
+    if (!changed.has(name)) head += `${name}: ${options.traceHeaders[name] ?? ''}\r\n`;
   if (changed.size > 0) head += changedHeaders(changed);
   if (options.contentLength !== undefined) head += `content-length: ${options.contentLength}\r\n`;
   if (options.isChunked) head += 'transfer-encoding: chunked\r\n';

@@ -60,10 +60,9 @@ export class TokenVerifier {
 
   /** Throws `token.…` (401) that says what is wrong, never what the token holds; `token.issuer_unavailable` (503) when its keys cannot be had. */
   async verify(token: string): Promise<Claims> {
-    const hash = createHash('sha256').update(token).digest('base64');
-    const known = this.#remembered.get(hash);
-    if (known && known.untilMs > this.#nowMs() && this.#keys.get(known.issuer)?.loadedMs === known.loadedMs)
-      return known.claims;
+    const hash = hashOf(token);
+    const known = this.#recallByHash(hash);
+    if (known) return known;
     assertWellFormed(token);
     const issuer = issuerOf(token);
     const source = this.#sources.get(issuer);
@@ -78,6 +77,17 @@ export class TokenVerifier {
     });
     this.#remember(hash, issuer, claims);
     return claims;
+  }
+
+  /** The claims of a token that was verified before, until it expires or the issuer's keys change. */
+  recall(token: string): Claims | undefined {
+    return this.#recallByHash(hashOf(token));
+  }
+
+  #recallByHash(hash: string): Claims | undefined {
+    const known = this.#remembered.get(hash);
+    const holds = known && known.untilMs > this.#nowMs() && this.#keys.get(known.issuer)?.loadedMs === known.loadedMs;
+    return holds ? known.claims : undefined;
   }
 
   async #check(token: string, issuer: string, keys: KnownKeys): Promise<Claims> {
@@ -140,6 +150,8 @@ export class TokenVerifier {
     }
   }
 }
+
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64');
 
 /** jose reads base64url more leniently than RFC 7515 allows: padding, `+/`, and spare bits that are not zero are refused here. */
 function assertWellFormed(token: string): void {

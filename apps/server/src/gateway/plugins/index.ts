@@ -1,10 +1,43 @@
 /** Every plugin of the gateway. A new one is a file here and a line in this table. */
-import type { Plugin } from '../plugin.js';
+import type { Plugin, PluginRegistry } from '../plugin.js';
+import { apiBreaker } from './api-breaker.js';
+import { consumerRestriction } from './consumer-restriction.js';
+import { cors } from './cors.js';
+import { httpLogger } from './http-logger.js';
+import { ipRestriction } from './ip-restriction.js';
+import { jwtAuth } from './jwt-auth.js';
+import { keyAuth } from './key-auth.js';
+import { limitConn } from './limit-conn.js';
+import { limitCount } from './limit-count.js';
+import { limitReq } from './limit-req.js';
 import { opa } from './opa.js';
 import { openidConnect } from './openid-connect.js';
+import { opentelemetry } from './opentelemetry.js';
+import { prometheus } from './prometheus.js';
 import { proxyRewrite } from './proxy-rewrite.js';
 import { requestId } from './request-id.js';
+import { responseRewrite } from './response-rewrite.js';
+import { trafficSplit } from './traffic-split.js';
 
-const table = [requestId, openidConnect, opa, proxyRewrite] as unknown as readonly Plugin[];
+const table = [
+  requestId,
+  opentelemetry,
+  cors,
+  ipRestriction,
+  openidConnect,
+  jwtAuth,
+  keyAuth,
+  consumerRestriction,
+  opa,
+  proxyRewrite,
+  apiBreaker,
+  limitConn,
+  limitCount,
+  limitReq,
+  trafficSplit,
+  responseRewrite,
+  prometheus,
+  httpLogger,
+] as unknown as readonly Plugin[];
 
-export const plugins: ReadonlyMap<string, Plugin> = new Map(table.map((plugin) => [plugin.name, plugin]));
+export const plugins: PluginRegistry = new Map(table.map((plugin) => [plugin.name, plugin]));
