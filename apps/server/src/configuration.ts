@@ -4,9 +4,12 @@ import { AuditRelay } from './configs/audit-relay.js';
 import { ConfigService } from './configs/config-service.js';
 import { ConfigurationFeed } from './configs/configuration-feed.js';
 import { ConfigurationWriter } from './configs/configuration-writer.js';
+import { EnvironmentStreams } from './configs/environment-streams.js';
 import { Environments } from './configs/environments.js';
 import { FetchService } from './configs/fetch-service.js';
 import { ValueCipher } from './configs/value-cipher.js';
+import { FlagService } from './flags/flag-service.js';
+import { OfrepService } from './flags/ofrep-service.js';
 import type { Cache } from './ports/cache.port.js';
 import type { EventBus } from './ports/event-bus.port.js';
 import type { ResourceStore } from './ports/resource-store.port.js';
@@ -30,6 +33,9 @@ export interface Configuration {
   readonly writer: ConfigurationWriter;
   readonly environments: Environments;
   readonly configs: ConfigService;
+  readonly streams: EnvironmentStreams;
+  readonly flags: FlagService;
+  readonly ofrep: OfrepService;
   readonly fetches: FetchService;
   /** Brings the audit facts of configuration into the sealed chain; for the worker role. */
   readonly auditRelay: AuditRelay;
@@ -63,13 +69,18 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
     ...{ store, feed, writer, cipher, rules: [] },
     maxValueChars: settings.maxConfigValueChars,
   });
+  const streams = new EnvironmentStreams(feed, environments);
+  const flags = new FlagService({ store, feed, writer, rules: [] });
+  const ofrep = new OfrepService(feed, environments);
   const fetches = new FetchService(feed, environments);
   const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
   observe(parts.metrics, feed);
+  parts.metrics.gauge('bailiwick_config_streams', 'Clients that listen for changes now.', () => streams.size);
   return {
-    ...{ feed, writer, environments, configs, fetches, auditRelay },
+    ...{ feed, writer, environments, streams, configs, flags, ofrep, fetches, auditRelay },
     stop: async () => {
       clearInterval(retry);
+      streams.stop();
       await feed.stop();
     },
   };

@@ -3,8 +3,11 @@ import type { Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { auditRoutes } from './audit/audit-routes.js';
 import { configRoutes } from './configs/config-routes.js';
+import { environmentRoutes } from './configs/environment-routes.js';
 import { fetchRoutes } from './configs/fetch-routes.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
+import { flagRoutes } from './flags/flag-routes.js';
+import { ofrepRoutes } from './flags/ofrep-routes.js';
 import { createApplication } from './http/application.js';
 import { docsRoutes, documentRoutes } from './http/docs-routes.js';
 import { TokenBucket } from './http/token-bucket.js';
@@ -37,6 +40,9 @@ export async function createControl(
     identityRoutes(app, platform.apiKeys, platform.users);
     configRoutes(app, platform.configuration.configs);
     fetchRoutes(app, platform.configuration.fetches);
+    environmentRoutes(app, platform.configuration);
+    flagRoutes(app, platform.configuration.flags);
+    ofrepRoutes(app, platform.configuration.ofrep);
   }
   if (settings.roles.includes('decide')) {
     opaRoutes(app, platform);

@@ -60,8 +60,11 @@ const configMembers = {
 export const ConfigContent = Type.Object(configMembers, { $id: 'ConfigContent', additionalProperties: false });
 export type ConfigContent = Static<typeof ConfigContent>;
 
+/** Where a new resource goes. */
+export const newResourceMembers = { key: Type.String({ pattern: configKeyPattern }), ...scopeMembers };
+
 export const NewConfig = Type.Object(
-  { key: Type.String({ pattern: configKeyPattern }), ...scopeMembers, ...configMembers },
+  { ...newResourceMembers, ...configMembers },
   { $id: 'NewConfig', additionalProperties: false },
 );
 export type NewConfig = Static<typeof NewConfig>;

@@ -1,11 +1,26 @@
 /** API keys. The secret leaves once, in the answer to its creation. */
 import { type Static, Type } from '@sinclair/typebox';
 
+const scopeName = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' });
+
+/** What a key of an application is for. */
+const keyScope = {
+  app_id: Type.Optional(scopeName),
+  environment: Type.Optional(scopeName),
+  kind: Type.Optional(
+    Type.Union([Type.Literal('server'), Type.Literal('client')], {
+      description:
+        'For fetching configuration and flags: `server` keys see rules and secrets, `client` keys (in browsers and apps) never do.',
+    }),
+  ),
+};
+
 export const ApiKeyRequest = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 100 }),
     roles: Type.Optional(Type.Array(Type.String({ maxLength: 100 }), { maxItems: 20, default: [] })),
     project: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' })),
+    ...keyScope,
     expires_in_days: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650, default: 90 })),
   },
   { $id: 'ApiKeyRequest', additionalProperties: false },
@@ -17,6 +32,7 @@ const members = {
   name: Type.String(),
   roles: Type.Array(Type.String()),
   project: Type.Optional(Type.String()),
+  ...keyScope,
   created_by: Type.String(),
   created_at: Type.String({ format: 'date-time' }),
   expires_at: Type.String({ format: 'date-time' }),

@@ -34,7 +34,7 @@ export interface EnvironmentView extends ResourceScope {
 
 const maxViews = 1_000;
 
-const slotOf = ({ appId, environment }: ResourceScope): string => `${appId ?? ''}\n${environment ?? ''}`;
+export const scopeSlot = ({ appId, environment }: ResourceScope): string => `${appId ?? ''}\n${environment ?? ''}`;
 
 /** Whether a resource counts in a scope. */
 export function countsIn(resource: ResourceScope, scope: ResourceScope): boolean {
@@ -53,6 +53,7 @@ export class Environments {
   readonly #views = new Map<string, EnvironmentView>();
   /** The newest revision of each scope that was ever touched; scopes never touched have the global one. */
   readonly #revisions = new Map<string, number>();
+  readonly #listeners = new Set<(isTouched: (scope: ResourceScope) => boolean) => void>();
 
   constructor(feed: ConfigurationFeed, cipher: ValueCipher, candidates: Candidates) {
     this.#feed = feed;
@@ -64,7 +65,7 @@ export class Environments {
   }
 
   view(scope: ResourceScope): EnvironmentView {
-    const slot = slotOf(scope);
+    const slot = scopeSlot(scope);
     let view = this.#views.get(slot);
     if (view === undefined) {
       if (this.#views.size >= maxViews) this.#views.delete(this.#views.keys().next().value as string);
@@ -81,26 +82,35 @@ export class Environments {
       { appId, environment: null },
       { appId, environment },
     ];
-    return Math.max(...scopes.map((scope) => this.#revisions.get(slotOf(scope)) ?? 0));
+    return Math.max(...scopes.map((scope) => this.#revisions.get(scopeSlot(scope)) ?? 0));
   }
 
   /** After values became readable that were not. */
   forget(): void {
     this.#views.clear();
+    for (const listener of this.#listeners) listener(() => true);
+  }
+
+  /** Called when something changed, with a function that says for which scopes. Returns the function that ends it. */
+  onChange(listener: (isTouched: (scope: ResourceScope) => boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   #touch(scope: ResourceScope, revision: number): void {
-    const slot = slotOf(scope);
+    const slot = scopeSlot(scope);
     this.#revisions.set(slot, Math.max(revision, this.#revisions.get(slot) ?? 0));
   }
 
   #invalidate(change: StateChange): void {
-    for (const { before, after } of change.items) {
-      const item = after ?? before;
-      if (!item || !isServed(item.kind)) continue;
-      this.#touch(item, change.revision);
-      for (const [slot, view] of this.#views) if (countsIn(item, view)) this.#views.delete(slot);
-    }
+    const items = change.items
+      .flatMap(({ before, after }) => after ?? before ?? [])
+      .filter(({ kind }) => isServed(kind));
+    if (items.length === 0) return;
+    for (const item of items) this.#touch(item, change.revision);
+    const isTouched = (scope: ResourceScope): boolean => items.some((item) => countsIn(item, scope));
+    for (const [slot, view] of this.#views) if (isTouched(view)) this.#views.delete(slot);
+    for (const listener of this.#listeners) listener(isTouched);
   }
 
   #compile(scope: ResourceScope): EnvironmentView {
@@ -160,7 +170,7 @@ export function toEntry(
 }
 
 /** One item a key: the one nearest to the scope. */
-function mostSpecific<C>(items: Iterable<Item<C>>, scope: ResourceScope): Iterable<Item<C>> {
+export function mostSpecific<C>(items: Iterable<Item<C>>, scope: ResourceScope): Iterable<Item<C>> {
   const best = new Map<string, Item<C>>();
   for (const item of items) {
     if (!countsIn(item, scope)) continue;

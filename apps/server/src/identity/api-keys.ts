@@ -86,6 +86,9 @@ export class ApiKeys {
         name: stored.name,
         roles: stored.roles,
         ...(stored.project === undefined ? {} : { project: stored.project }),
+        ...(stored.app_id === undefined ? {} : { app_id: stored.app_id }),
+        ...(stored.environment === undefined ? {} : { environment: stored.environment }),
+        ...(stored.kind === undefined ? {} : { key_kind: stored.kind }),
       },
     };
   }
@@ -94,6 +97,11 @@ export class ApiKeys {
     request: ApiKeyRequest,
     context: Pick<NewFacts, 'actor' | 'request_id' | 'client_ip'>,
   ): Promise<CreatedApiKey> {
+    if (request.environment !== undefined && request.app_id === undefined)
+      throw new BailiwickError('invalid', {
+        reason: 'api_key.environment_without_app',
+        message: 'An environment belongs to an app: name `app_id` too.',
+      });
     const id = randomBytes(8).toString('hex');
     const secret = randomBytes(32).toString('base64url');
     const now = this.#nowMs();
@@ -102,6 +110,9 @@ export class ApiKeys {
       name: request.name,
       roles: request.roles ?? [],
       ...(request.project === undefined ? {} : { project: request.project }),
+      ...(request.app_id === undefined ? {} : { app_id: request.app_id }),
+      ...(request.environment === undefined ? {} : { environment: request.environment }),
+      ...(request.kind === undefined ? {} : { kind: request.kind }),
       created_by: context.actor,
       created_at: new Date(now).toISOString(),
       expires_at: new Date(now + (request.expires_in_days ?? 90) * 86_400_000).toISOString(),

@@ -30,6 +30,25 @@ allow if {
 	input.project == input.claims.project
 }
 
+# An application's key may fetch the configuration and evaluate the flags of its own app and environment.
+allow if {
+	input.service == "bailiwick"
+	input.action in {"config.fetch", "flag.evaluate", "environment.read"}
+	input.claims.key_kind in {"server", "client"}
+	input.resource.app_id == object.get(input.claims, "app_id", null)
+	input.resource.environment == object.get(input.claims, "environment", null)
+}
+
+# What decides who gets what is not for keys in the hands of users.
+deny contains "client keys do not see rules" if {
+	input.action == "environment.read"
+	input.claims.key_kind == "client"
+}
+
+test_key_fetches_its_own if allow with input as {"service": "bailiwick", "action": "config.fetch", "claims": {"sub": "k", "key_kind": "client", "app_id": "a", "environment": "e"}, "resource": {"app_id": "a", "environment": "e"}}
+
+test_key_does_not_fetch_another if not allow with input as {"service": "bailiwick", "action": "config.fetch", "claims": {"sub": "k", "key_kind": "server", "app_id": "a", "environment": "e"}, "resource": {"app_id": "a", "environment": "f"}}
+
 test_admin_may_write if allow with input as {"claims": {"sub": "a", "roles": ["platform-admin"]}, "method": "PUT", "path": "/policies/platform"}
 
 test_user_reads_own_project if allow with input as {"service": "bailiwick", "action": "policy.read", "claims": {"sub": "u", "project": "p"}, "method": "GET", "project": "p"}

@@ -1,0 +1,282 @@
+/** The routes that every kind of configuration has: list, create, read, replace, delete, versions, diff, rollback. */
+import {
+  isNoneMatch,
+  listOf,
+  listQuery,
+  ResourceDiff,
+  ResourceRollback,
+  ResourceVersionSummary,
+  type resourceMembers,
+} from '@bailiwick/contract';
+import type { Value } from '@bailiwick/rego';
+import { type Static, type TObject, Type } from '@sinclair/typebox';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RouteAccess } from '../http/access.js';
+import type { ResourceVersion } from '../ports/resource-store.port.js';
+import type { Item } from './config-content.js';
+import type { WriteContext } from './configuration-writer.js';
+import { scopeOf } from './scope.js';
+import { etagOf, type VersionedResources } from './versioned-resources.js';
+
+export const ResourceId = Type.Object({ id: Type.String({ format: 'uuid' }) });
+type Id = Static<typeof ResourceId>;
+const IfMatch = Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'The ETag you saw. Required.' })) });
+const ListQuery = Type.Object({
+  ...listQuery,
+  app_id: Type.Optional(Type.String({ description: 'Only of this app; empty: only what is for all apps.' })),
+  environment: Type.Optional(Type.String({ description: 'Only of this environment; empty: only what is for all.' })),
+  key: Type.Optional(Type.String()),
+  prefix: Type.Optional(Type.String({ description: 'Keys that begin so.' })),
+  search: Type.Optional(Type.String({ maxLength: 200, description: 'In key or description, whatever the case.' })),
+});
+const DiffQuery = Type.Object({ from: Type.Integer({ minimum: 1 }), to: Type.Integer({ minimum: 1 }) });
+
+/** The scope and key of a create's body. */
+interface NewBody {
+  readonly key: string;
+  readonly app_id?: string | null;
+  readonly environment?: string | null;
+}
+
+export interface ResourceRouteOptions<C extends { readonly description?: string }> {
+  /** `configs`: the path is `/api/v1/configs`. */
+  readonly name: string;
+  /** `entry`: for the summaries. */
+  readonly noun: string;
+  readonly resources: VersionedResources<C>;
+  /** With `key`, `app_id`, `environment`. */
+  readonly newSchema: TObject;
+  /** Without. */
+  readonly contentSchema: TObject;
+  readonly answerSchema: TObject;
+  /** The content of a body, checked as far as it can be alone. */
+  readonly toContent: (draft: never) => C | Promise<C>;
+}
+
+interface Access {
+  readonly read: { readonly access: RouteAccess };
+  readonly write: { readonly access: RouteAccess };
+}
+
+export function resourceRoutes<C extends { readonly description?: string }>(
+  app: FastifyInstance,
+  options: ResourceRouteOptions<C>,
+): void {
+  const { resources } = options;
+  const facts = (request: FastifyRequest): Readonly<Record<string, Value>> => {
+    const { key, appId, environment } = resources.get((request.params as Id).id);
+    return { resource: { kind: resources.kind, key, app_id: appId, environment } };
+  };
+  const access: Access = {
+    read: { access: { action: `${resources.kind}.read`, facts } },
+    write: { access: { action: `${resources.kind}.write`, isWrite: true, facts } },
+  };
+  collectionRoutes(app, options);
+  itemRoutes(app, options, access);
+  historyRoutes(app, options, access);
+}
+
+function collectionRoutes<C extends { readonly description?: string }>(
+  app: FastifyInstance,
+  options: ResourceRouteOptions<C>,
+): void {
+  const { name, noun, resources, answerSchema, newSchema, toContent } = options;
+  const tags = [name];
+  const path = `/api/v1/${name}`;
+  app.get<{ Querystring: Static<typeof ListQuery> }>(
+    path,
+    {
+      config: { access: { action: `${resources.kind}.list` } },
+      schema: {
+        tags,
+        summary: `Every ${noun}, newest change first`,
+        querystring: ListQuery,
+        response: { 200: listOf(answerSchema, `${noun}-list`) },
+      },
+    },
+    async (request) => {
+      const { limit = 50, cursor, app_id, environment, ...filter } = request.query;
+      const scope = { appId: orNull(app_id), environment: orNull(environment) };
+      const page = resources.list({ ...scope, ...filter }, { limit, cursor });
+      return { ...page, items: page.items.map((item) => shownItem(resources, item)) };
+    },
+  );
+  app.post<{ Body: NewBody }>(
+    path,
+    {
+      config: {
+        access: {
+          action: `${resources.kind}.write`,
+          isWrite: true,
+          isDecidedByBody: true,
+          facts: ({ body }) => ({ resource: { kind: resources.kind, ...factsOfBody(body) } }),
+        },
+      },
+      schema: { tags, summary: `Create: ${noun}`, body: newSchema, response: { 201: answerSchema } },
+    },
+    async (request, reply) => {
+      const { key, app_id, environment, ...draft } = request.body;
+      const scope = scopeOf(app_id, environment);
+      const item = await resources.create(key, scope, await toContent(draft as never), contextOf(request));
+      reply.status(201).header('etag', etagOf(item)).header('location', `${path}/${item.id}`);
+      return reply.send(shownItem(resources, item));
+    },
+  );
+}
+
+function itemRoutes<C extends { readonly description?: string }>(
+  app: FastifyInstance,
+  { name, noun, resources, answerSchema, contentSchema, toContent }: ResourceRouteOptions<C>,
+  { read, write }: Access,
+): void {
+  const common = { tags: [name], params: ResourceId };
+  const path = `/api/v1/${name}/:id`;
+  app.get<{ Params: Id }>(
+    path,
+    { config: read, schema: { ...common, summary: `Read: ${noun}`, response: { 200: answerSchema } } },
+    async (request, reply) => {
+      const item = resources.get(request.params.id);
+      reply.header('etag', etagOf(item)).header('cache-control', 'no-cache');
+      if (isNoneMatch(request.headers['if-none-match'], String(item.revision))) return reply.status(304).send();
+      return shownItem(resources, item);
+    },
+  );
+  app.put<{ Params: Id }>(
+    path,
+    {
+      config: write,
+      schema: {
+        ...common,
+        summary: `Replace: ${noun}`,
+        headers: IfMatch,
+        body: contentSchema,
+        response: { 200: answerSchema },
+      },
+    },
+    async (request, reply) => {
+      const content = await toContent(request.body as never);
+      const item = await resources.replace(request.params.id, content, ifMatchOf(request), contextOf(request));
+      return answerItem(reply, resources, item);
+    },
+  );
+  app.delete<{ Params: Id }>(
+    path,
+    {
+      config: write,
+      schema: { ...common, summary: `Delete: ${noun}`, headers: IfMatch, response: { 204: Type.Null() } },
+    },
+    async (request, reply) => {
+      await resources.remove(request.params.id, ifMatchOf(request), contextOf(request));
+      return reply.status(204).send();
+    },
+  );
+}
+
+function historyRoutes<C extends { readonly description?: string }>(
+  app: FastifyInstance,
+  { name, noun, resources, answerSchema }: ResourceRouteOptions<C>,
+  { read, write }: Access,
+): void {
+  const common = { tags: [name], params: ResourceId };
+  const path = `/api/v1/${name}/:id`;
+  // The history of what was deleted stays readable: there is nothing to take facts from.
+  const history = { access: { action: read.access.action } };
+  app.get<{ Params: Id; Querystring: { limit: number; cursor?: string } }>(
+    `${path}/versions`,
+    {
+      config: history,
+      schema: {
+        ...common,
+        summary: `Every version, newest first: ${noun}`,
+        querystring: Type.Object(listQuery),
+        response: { 200: listOf(ResourceVersionSummary, `${noun}-versions`) },
+      },
+    },
+    async (request) => {
+      const page = await resources.versions(request.params.id, request.query);
+      return { ...page, items: page.items.map((version) => shownVersion(resources, version)) };
+    },
+  );
+  app.get<{ Params: Id; Querystring: Static<typeof DiffQuery> }>(
+    `${path}/diff`,
+    {
+      config: history,
+      schema: {
+        ...common,
+        summary: `What changed between two versions: ${noun}`,
+        querystring: DiffQuery,
+        response: { 200: ResourceDiff },
+      },
+    },
+    async (request) => await resources.diff(request.params.id, request.query.from, request.query.to),
+  );
+  app.post<{ Params: Id; Body: Static<typeof ResourceRollback> }>(
+    `${path}/rollback`,
+    {
+      config: write,
+      schema: {
+        ...common,
+        summary: `Bring the content of an earlier version back, as a new version: ${noun}`,
+        headers: IfMatch,
+        body: ResourceRollback,
+        response: { 200: answerSchema },
+      },
+    },
+    async (request, reply) => {
+      const { version } = request.body;
+      const item = await resources.rollback(request.params.id, version, ifMatchOf(request), contextOf(request));
+      return answerItem(reply, resources, item);
+    },
+  );
+}
+
+export function contextOf(request: FastifyRequest): WriteContext {
+  return { actor: request.caller.actor, requestId: request.id, clientIp: request.ip };
+}
+
+export const ifMatchOf = (request: FastifyRequest): string | undefined => request.headers['if-match'];
+
+const orNull = (text: string | undefined): string | null | undefined => (text === '' ? null : text);
+
+function factsOfBody(body: unknown): Readonly<Record<string, Value>> {
+  const { key = null, app_id = null, environment = null } = (body ?? {}) as Partial<NewBody>;
+  return { key, app_id, environment };
+}
+
+function answerItem<C extends { readonly description?: string }>(
+  reply: FastifyReply,
+  resources: VersionedResources<C>,
+  item: Item<C>,
+): unknown {
+  return reply.header('etag', etagOf(item)).send(shownItem(resources, item));
+}
+
+type ShownResource = Static<TObject<typeof resourceMembers>>;
+
+/** The members that every resource has, as the API names them. */
+export function shownMembers(item: Item<unknown>): ShownResource {
+  const { id, key, appId, environment, version, revision, createdAt, createdBy, updatedAt, updatedBy } = item;
+  return {
+    ...{ id, key, app_id: appId, environment, version, revision },
+    ...{ created_at: createdAt, created_by: createdBy, updated_at: updatedAt, updated_by: updatedBy },
+  };
+}
+
+export function shownItem<C extends { readonly description?: string }>(
+  resources: VersionedResources<C>,
+  item: Item<C>,
+): ShownResource {
+  return { ...shownMembers(item), ...(resources.shown(item.content) as object) };
+}
+
+function shownVersion<C extends { readonly description?: string }>(
+  resources: VersionedResources<C>,
+  version: ResourceVersion,
+): ResourceVersionSummary {
+  const { content, rolledBackTo, revision, action, updatedAt, updatedBy } = version;
+  return {
+    ...{ version: version.version, revision, action, updated_at: updatedAt, updated_by: updatedBy },
+    ...(rolledBackTo === null ? {} : { rolled_back_to: rolledBackTo }),
+    ...(content === null ? {} : { content: resources.shown(JSON.parse(content) as C) }),
+  };
+}

@@ -1,0 +1,128 @@
+/**
+ * The OpenFeature remote evaluation protocol (OFREP 0.3.0) over an environment: single and bulk. Flags first; a key that is no flag but an
+ * entry of the configuration is answered with its effective value.
+ */
+import { createHash } from 'node:crypto';
+import type { OfrepAnswer, OfrepBulkAnswer } from '@bailiwick/contract';
+import type { EvaluationContext, FlagAnswer, JsonValue } from '@bailiwick/evaluation';
+import type { ConfigurationFeed } from '../configs/configuration-feed.js';
+import type { Environments, EnvironmentView } from '../configs/environments.js';
+import type { Audience } from '../configs/fetch-service.js';
+import type { ResourceScope } from '../ports/resource-store.port.js';
+
+export interface OfrepResult {
+  readonly status: 200 | 400 | 404;
+  readonly body: OfrepAnswer | OfrepFailure;
+}
+
+interface OfrepFailure {
+  readonly key?: string;
+  readonly errorCode: string;
+  readonly errorDetails: string;
+}
+
+/** What the protocol says about a flag whose definition is in error. */
+const errorCodes: Readonly<Record<string, string>> = { PARSE_ERROR: 'PARSE_ERROR', GENERAL: 'GENERAL' };
+
+/** OFREP has no DEFAULT: a rule that chose nothing is unknown to it. */
+const reasons: Readonly<Record<string, string>> = { DEFAULT: 'UNKNOWN' };
+
+export class OfrepService {
+  readonly #feed: ConfigurationFeed;
+  readonly #environments: Environments;
+  readonly #nowMs: () => number;
+
+  constructor(feed: ConfigurationFeed, environments: Environments, nowMs: () => number = Date.now) {
+    this.#feed = feed;
+    this.#environments = environments;
+    this.#nowMs = nowMs;
+  }
+
+  single(scope: ResourceScope, key: string, request: unknown, audience: Audience): OfrepResult {
+    const context = contextOf(request);
+    if ('errorCode' in context) return { status: 400, body: { key, ...context } as OfrepFailure };
+    const view = this.#environments.view(scope);
+    if (view.compiled.hasFlag(key)) return this.#flag(view, key, context);
+    const isHidden = audience === 'client' && view.sensitiveKeys.has(key);
+    const value = isHidden ? undefined : view.compiled.config(key, context, this.#nowMs());
+    if (value !== undefined) return { status: 200, body: { key, value, reason: 'STATIC' } };
+    return { status: 404, body: { key, errorCode: 'FLAG_NOT_FOUND', errorDetails: `There is no flag '${key}' here.` } };
+  }
+
+  /** `ifNoneMatch`: the tag of an earlier answer, without quotes. */
+  bulk(
+    scope: ResourceScope,
+    request: unknown,
+  ): { readonly etag: string; readonly body: () => OfrepBulkAnswer } | OfrepResult {
+    const context = contextOf(request);
+    if ('errorCode' in context) return { status: 400, body: context as OfrepFailure };
+    const view = this.#environments.view(scope);
+    return { etag: this.#etagOf(view, context), body: () => this.#bulkOf(view, context) };
+  }
+
+  /** Covers the set's revision and the context. */
+  #etagOf(view: EnvironmentView, context: EvaluationContext): string {
+    const hash = createHash('sha256')
+      .update(canonical(context as JsonValue))
+      .digest('base64url')
+      .slice(0, 16);
+    return `${this.#feed.epoch}.${view.revision}.${hash}`;
+  }
+
+  #flag(view: EnvironmentView, key: string, context: EvaluationContext): OfrepResult {
+    const answer = view.compiled.flag(key, context, this.#nowMs());
+    if (answer.reason !== 'ERROR') return { status: 200, body: toAnswer(key, answer) };
+    const errorCode = errorCodes[answer.errorCode ?? ''] ?? 'GENERAL';
+    return {
+      status: 400,
+      body: { key, errorCode, errorDetails: answer.errorMessage ?? 'the flag cannot be evaluated' },
+    };
+  }
+
+  #bulkOf(view: EnvironmentView, context: EvaluationContext): OfrepBulkAnswer {
+    const nowMs = this.#nowMs();
+    const flags = view.compiled.flagKeys().map((key) => toAnswer(key, view.compiled.flag(key, context, nowMs)));
+    const query = new URLSearchParams();
+    if (view.appId !== null) query.set('app_id', view.appId);
+    if (view.environment !== null) query.set('environment', view.environment);
+    const requestUri = `/ofrep/v1/stream${query.size > 0 ? `?${query}` : ''}`;
+    return {
+      flags,
+      metadata: { revision: view.revision, epoch: this.#feed.epoch },
+      eventStreams: [{ type: 'sse', endpoint: { requestUri }, inactivityDelaySec: 120 }],
+    };
+  }
+}
+
+function toAnswer(key: string, answer: FlagAnswer): OfrepAnswer {
+  if (answer.reason === 'ERROR')
+    return { key, errorCode: errorCodes[answer.errorCode ?? ''] ?? 'GENERAL', errorDetails: answer.errorMessage ?? '' };
+  return {
+    key,
+    reason: reasons[answer.reason] ?? answer.reason,
+    ...(answer.value === undefined ? {} : { value: answer.value }),
+    ...(answer.variant === undefined ? {} : { variant: answer.variant }),
+    metadata: answer.metadata,
+  };
+}
+
+/** Errors as values: what the protocol answers with 400. */
+function contextOf(request: unknown): EvaluationContext | OfrepFailure {
+  const bad = (errorDetails: string): OfrepFailure => ({ errorCode: 'INVALID_CONTEXT', errorDetails });
+  if (typeof request !== 'object' || request === null || Array.isArray(request))
+    return bad('The body must be an object.');
+  const { context = {} } = request as { readonly context?: unknown };
+  if (typeof context !== 'object' || context === null || Array.isArray(context))
+    return bad('The context must be an object.');
+  const { targetingKey } = context as { readonly targetingKey?: unknown };
+  if (targetingKey !== undefined && typeof targetingKey !== 'string') return bad('The targetingKey must be a text.');
+  return context as EvaluationContext;
+}
+
+/** JSON with sorted keys: the same context in another order is the same. */
+function canonical(value: JsonValue | undefined): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map((one) => canonical(one as JsonValue)).join(',')}]`;
+  const entries = Object.entries(value as Readonly<Record<string, JsonValue>>).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([name, one]) => `${JSON.stringify(name)}:${canonical(one)}`).join(',')}}`;
+}

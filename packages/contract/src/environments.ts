@@ -1,0 +1,47 @@
+/**
+ * What an SDK gets of an app in an environment, whole (`put`) and in steps (`patch`), over server-sent events. The document's members are
+ * those of `EnvironmentDocument` in `@bailiwick/evaluation`, which compiles it; here it is opaque.
+ */
+import { type Static, Type } from '@sinclair/typebox';
+
+const opaque = Type.Unknown();
+
+export const EnvironmentSnapshot = Type.Object(
+  {
+    epoch: Type.String({ description: 'Names the history that the revision counts.' }),
+    revision: Type.Integer(),
+    document: Type.Object(
+      {
+        appId: Type.Union([Type.String(), Type.Null()]),
+        environment: Type.Union([Type.String(), Type.Null()]),
+        entries: Type.Array(opaque),
+        flags: opaque,
+        flagCandidates: Type.Optional(Type.Array(opaque)),
+      },
+      { additionalProperties: false },
+    ),
+  },
+  { $id: 'EnvironmentSnapshot' },
+);
+export type EnvironmentSnapshot = Static<typeof EnvironmentSnapshot>;
+
+/** From one revision to the next that changed anything. */
+export const EnvironmentPatch = Type.Object(
+  {
+    epoch: Type.String(),
+    base: Type.Integer({ description: 'Applies to a snapshot of exactly this revision.' }),
+    revision: Type.Integer(),
+    entries: Type.Array(opaque, { description: 'New or changed entries; they replace those with the same id.' }),
+    removedEntries: Type.Array(Type.String(), { description: 'Ids.' }),
+    flags: Type.Record(Type.String(), opaque, { description: 'New or changed flags.' }),
+    removedFlags: Type.Array(Type.String()),
+    evaluators: Type.Record(Type.String(), opaque, { description: 'New or changed segments.' }),
+    removedEvaluators: Type.Array(Type.String()),
+    flagCandidates: Type.Optional(Type.Array(opaque, { description: 'All of them, when any changed.' })),
+  },
+  { $id: 'EnvironmentPatch' },
+);
+export type EnvironmentPatch = Static<typeof EnvironmentPatch>;
+
+/** The events of `GET /api/v1/environment/stream`; `id` of a frame is `<epoch>.<revision>`. */
+export const streamEvents = ['put', 'patch', 'heartbeat'] as const;
