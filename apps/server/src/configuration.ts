@@ -14,6 +14,11 @@ import type { Cache } from './ports/cache.port.js';
 import type { EventBus } from './ports/event-bus.port.js';
 import type { ResourceStore } from './ports/resource-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
+import { Freezes } from './rollouts/freezes.js';
+import { Guards } from './rollouts/guards.js';
+import { RolloutService } from './rollouts/rollout-service.js';
+import { RolloutWorker } from './rollouts/rollout-worker.js';
+import type { TrafficCounts } from './rollouts/traffic-counts.js';
 import type { Settings } from './settings.js';
 import type { Metrics } from './telemetry/metrics.js';
 
@@ -23,6 +28,7 @@ export interface ConfigurationParts {
   readonly bus: EventBus;
   readonly secrets: SecretStore;
   readonly audit: AuditService;
+  readonly traffic: TrafficCounts;
   readonly settings: Settings;
   readonly metrics: Metrics;
   readonly onError: (what: string) => (error: unknown) => void;
@@ -32,26 +38,74 @@ export interface Configuration {
   readonly feed: ConfigurationFeed;
   readonly writer: ConfigurationWriter;
   readonly environments: Environments;
-  readonly configs: ConfigService;
   readonly streams: EnvironmentStreams;
+  readonly configs: ConfigService;
   readonly flags: FlagService;
+  readonly freezes: Freezes;
+  readonly rollouts: RolloutService;
+  readonly guards: Guards;
   readonly ofrep: OfrepService;
   readonly fetches: FetchService;
-  /** Brings the audit facts of configuration into the sealed chain; for the worker role. */
-  readonly auditRelay: AuditRelay;
+  /** What the worker role does: steps of rollouts, and the audit facts on their way into the sealed chain. */
+  startWork(): void;
+  stopWork(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Rejects when neither the database nor a snapshot of it can be had. */
 export async function buildConfiguration(parts: ConfigurationParts): Promise<Configuration> {
-  const { resources: store, cache, settings, onError } = parts;
+  const { resources: store, cache, settings, metrics, onError } = parts;
+  const nowMs = Date.now;
   const feed = new ConfigurationFeed({
-    ...{ store, cache, pollMs: settings.configPollMs, nowMs: Date.now },
+    ...{ store, cache, pollMs: settings.configPollMs, nowMs },
     onError: onError('configuration cannot be read; the last known is served'),
   });
   await feed.start();
   const cipher = new ValueCipher(parts.secrets);
-  const environments = new Environments(feed, cipher, noCandidates);
+  const writer = new ConfigurationWriter({ store, feed, nowMs });
+  const freezes = new Freezes({ store, feed, writer }, nowMs);
+  const rules = [freezes.rule];
+  const maxValueChars = settings.maxConfigValueChars;
+  const configs = new ConfigService({ store, feed, writer, cipher, rules, maxValueChars });
+  const flags = new FlagService({ store, feed, writer, rules });
+  const rollouts = new RolloutService({ store, feed, writer, cipher, configs, rules, nowMs });
+  const environments = new Environments(feed, cipher, () => rollouts.candidates());
+  const stopOpening = await keepOpen(feed, cipher, environments, onError);
+  const streams = new EnvironmentStreams(feed, environments);
+  const guards = new Guards(parts.traffic, settings.prometheusUrl);
+  const rolloutWorker = new RolloutWorker({
+    ...{ rollouts, feed, guards, nowMs, everyMs: settings.rolloutTickMs },
+    onError: onError('a rollout could not be carried on'),
+  });
+  const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
+  observe(metrics, feed, streams);
+  return {
+    ...{ feed, writer, environments, streams, configs, flags, freezes, rollouts, guards },
+    ofrep: new OfrepService(feed, environments),
+    fetches: new FetchService(feed, environments),
+    startWork: () => {
+      auditRelay.start();
+      rolloutWorker.start();
+    },
+    stopWork: async () => {
+      await rolloutWorker.stop();
+      await auditRelay.stop();
+    },
+    stop: async () => {
+      stopOpening();
+      streams.stop();
+      await feed.stop();
+    },
+  };
+}
+
+/** Sensitive values are opened as they come in; while the secret store is away that is tried again. Returns the function that ends it. */
+async function keepOpen(
+  feed: ConfigurationFeed,
+  cipher: ValueCipher,
+  environments: Environments,
+  onError: ConfigurationParts['onError'],
+): Promise<() => void> {
   const sealed = onError('sensitive values cannot be opened; the secret store is away');
   const open = (): void => {
     if (cipher.isOpen(feed.state)) return;
@@ -64,31 +118,11 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   const retry = setInterval(open, 5_000);
   retry.unref();
   await cipher.open(feed.state).catch(sealed);
-  const writer = new ConfigurationWriter({ store, feed, nowMs: Date.now });
-  const configs = new ConfigService({
-    ...{ store, feed, writer, cipher, rules: [] },
-    maxValueChars: settings.maxConfigValueChars,
-  });
-  const streams = new EnvironmentStreams(feed, environments);
-  const flags = new FlagService({ store, feed, writer, rules: [] });
-  const ofrep = new OfrepService(feed, environments);
-  const fetches = new FetchService(feed, environments);
-  const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
-  observe(parts.metrics, feed);
-  parts.metrics.gauge('bailiwick_config_streams', 'Clients that listen for changes now.', () => streams.size);
-  return {
-    ...{ feed, writer, environments, streams, configs, flags, ofrep, fetches, auditRelay },
-    stop: async () => {
-      clearInterval(retry);
-      streams.stop();
-      await feed.stop();
-    },
-  };
+  return () => clearInterval(retry);
 }
 
-const noCandidates = { configCandidate: () => undefined, flagCandidate: () => undefined };
-
-function observe(metrics: Metrics, feed: ConfigurationFeed): void {
+function observe(metrics: Metrics, feed: ConfigurationFeed, streams: EnvironmentStreams): void {
+  metrics.gauge('bailiwick_config_streams', 'Clients that listen for changes now.', () => streams.size);
   metrics.gauge(
     'bailiwick_config_revision',
     'The revision of configuration that is served here.',

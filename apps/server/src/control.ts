@@ -19,6 +19,7 @@ import { opaRoutes } from './opa/opa-routes.js';
 import type { Platform } from './platform.js';
 import { approvalRoutes } from './policies/approval-routes.js';
 import { policyRoutes } from './policies/policy-routes.js';
+import { rolloutRoutes } from './rollouts/rollout-routes.js';
 import type { Settings } from './settings.js';
 import type { Logger } from './telemetry/logger.js';
 
@@ -42,6 +43,7 @@ export async function createControl(
     fetchRoutes(app, platform.configuration.fetches);
     environmentRoutes(app, platform.configuration);
     flagRoutes(app, platform.configuration.flags);
+    rolloutRoutes(app, platform.configuration);
     ofrepRoutes(app, platform.configuration.ofrep);
   }
   if (settings.roles.includes('decide')) {

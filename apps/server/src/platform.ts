@@ -28,6 +28,7 @@ import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
 import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
+import { TrafficCounts } from './rollouts/traffic-counts.js';
 import type { Settings } from './settings.js';
 import { openRateLimits, openStores } from './stores.js';
 import type { Logger } from './telemetry/logger.js';
@@ -57,6 +58,8 @@ export interface Platform {
   readonly configuration: Configuration;
   /** Counters for the gateway's limits: of this process, or in the Redis that a plugin names. */
   readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
+  /** Failed and denied requests of late, of all instances. */
+  readonly traffic: TrafficCounts;
   /** Waits, at most `timeoutMs`, until every write acknowledged so far has reached history. */
   settled(timeoutMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -105,7 +108,15 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       onError: onError('cannot write the decision log'),
     });
     stoppers.push(() => decisionLog.flush());
-    const decisions = new DecisionService(enforcer, decisionLog, metrics);
+    const traffic = new TrafficCounts(stores.cache);
+    traffic.start();
+    stoppers.push(() => traffic.stop());
+    const decisions = new DecisionService(enforcer, decisionLog, {
+      decided: (verdict, seconds, project) => {
+        metrics.decided(verdict, seconds);
+        traffic.count('denial_rate', project, !verdict.allowed);
+      },
+    });
     const explanations = new ExplanationService(decisionLog, archive, compiler, (name, etag) => {
       const document = enforcer.entry(name)?.document;
       return document && String(document.revision) === etag ? document : undefined;
@@ -168,12 +179,13 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       audit,
       settings,
       metrics,
+      traffic,
       onError,
     });
     stoppers.push(() => configuration.stop());
     if (settings.roles.includes('worker')) {
-      configuration.auditRelay.start();
-      stoppers.push(() => configuration.auditRelay.stop());
+      configuration.startWork();
+      stoppers.push(() => configuration.stopWork());
     }
     observe(metrics, { enforcer, outbox, decisionLog });
     const settled = async (timeoutMs: number): Promise<void> => await waitForOutbox(store, timeoutMs);
@@ -200,6 +212,7 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       secrets,
       configuration,
       openRateLimits,
+      traffic,
       settled,
       stop,
     };

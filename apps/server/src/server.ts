@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { createControl, createOpaListener } from './control.js';
 import { followGatewayFile, readGatewayFile } from './gateway/file-watch.js';
 import { Gateway } from './gateway/gateway.js';
-import { ownEngine } from './gateway/plugins/opa.js';
+import { ownEngine, projectOf } from './gateway/plugins/opa.js';
 import { ownDiscovery } from './gateway/plugins/openid-connect.js';
 import { toProblem } from './http/problems.js';
 import { ensureAdminToken } from './identity/bootstrap.js';
@@ -123,6 +123,7 @@ async function startGateway({
     services: platform,
     logger,
     metrics: platform.metrics,
+    onAnswer: (exchange, status) => platform.traffic.count('error_rate', projectOf(exchange), status >= 500),
     toProblem,
     localServices: new Map([
       [controlService, (request, response) => void control.server.emit('request', request, response)],

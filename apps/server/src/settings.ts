@@ -232,6 +232,20 @@ export const settingDefinitions = define({
     max: 1_048_576,
     meaning: 'Largest configuration value, in characters of its JSON.',
   },
+  prometheusUrl: {
+    variable: 'BAILIWICK_PROMETHEUS_URL',
+    kind: 'string',
+    default: '',
+    meaning: 'The Prometheus that guards of rollouts ask their PromQL queries.',
+  },
+  rolloutTickMs: {
+    variable: 'BAILIWICK_ROLLOUT_TICK_MS',
+    kind: 'integer',
+    default: '1000',
+    min: 20,
+    max: 60_000,
+    meaning: 'How often steps that are due are taken and guards are asked, in milliseconds.',
+  },
   opaUrls: {
     variable: 'BAILIWICK_OPA_URLS',
     kind: 'list',

@@ -9,3 +9,4 @@ export * from './identity.js';
 export type { Json } from './json.js';
 export * from './policies.js';
 export * from './problem.js';
+export * from './rollouts.js';

@@ -49,13 +49,13 @@ const specificity = ({ appId, environment }: ResourceScope): number =>
 export class Environments {
   readonly #feed: ConfigurationFeed;
   readonly #cipher: ValueCipher;
-  readonly #candidates: Candidates;
+  readonly #candidates: () => Candidates;
   readonly #views = new Map<string, EnvironmentView>();
   /** The newest revision of each scope that was ever touched; scopes never touched have the global one. */
   readonly #revisions = new Map<string, number>();
   readonly #listeners = new Set<(isTouched: (scope: ResourceScope) => boolean) => void>();
 
-  constructor(feed: ConfigurationFeed, cipher: ValueCipher, candidates: Candidates) {
+  constructor(feed: ConfigurationFeed, cipher: ValueCipher, candidates: () => Candidates) {
     this.#feed = feed;
     this.#cipher = cipher;
     this.#candidates = candidates;
@@ -115,15 +115,16 @@ export class Environments {
 
   #compile(scope: ResourceScope): EnvironmentView {
     const { state } = this.#feed;
+    const underWay = this.#candidates();
     const sensitiveKeys = new Set<string>();
     const entries: ConfigEntry[] = [];
     for (const item of state.all<ConfigContentStored>('config')) {
       if (!countsIn(item, scope)) continue;
       if (item.content.sensitive) sensitiveKeys.add(item.key);
       const value = this.#cipher.plain(item);
-      if (value !== undefined) entries.push(toEntry(item, value, this.#candidates.configCandidate(item)));
+      if (value !== undefined) entries.push(toEntry(item, value, underWay.configCandidate(item)));
     }
-    const { flags, candidates } = this.#flagsOf(state, scope);
+    const { flags, candidates } = this.#flagsOf(state, scope, underWay);
     const evaluators: Record<string, JsonValue> = {};
     for (const item of mostSpecific(state.all<SegmentContent>('segment'), scope))
       evaluators[item.key] = item.content.rule;
@@ -141,12 +142,13 @@ export class Environments {
   #flagsOf(
     state: ConfigurationState,
     scope: ResourceScope,
+    underWay: Candidates,
   ): { flags: Record<string, FlagDefinition>; candidates: FlagCandidate[] } {
     const flags: Record<string, FlagDefinition> = {};
     const candidates: FlagCandidate[] = [];
     for (const item of mostSpecific(state.all<FlagContent>('flag'), scope)) {
       flags[item.key] = item.content.definition;
-      const candidate = this.#candidates.flagCandidate(item);
+      const candidate = underWay.flagCandidate(item);
       if (candidate) candidates.push({ flag: item.key, ...candidate });
     }
     return { flags, candidates };

@@ -269,7 +269,7 @@ export function shownItem<C extends { readonly description?: string }>(
   return { ...shownMembers(item), ...(resources.shown(item.content) as object) };
 }
 
-function shownVersion<C extends { readonly description?: string }>(
+export function shownVersion<C extends { readonly description?: string }>(
   resources: VersionedResources<C>,
   version: ResourceVersion,
 ): ResourceVersionSummary {

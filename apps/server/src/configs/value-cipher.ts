@@ -57,20 +57,25 @@ export class ValueCipher {
     return this.#openWith(this.#opened.get(encrypted.key) as Buffer, encrypted);
   }
 
+  /** A value whose data key is unwrapped already; undefined otherwise, or when it was tampered with. */
+  opened(encrypted: EncryptedValue): JsonValue | undefined {
+    const key = this.#opened.get(encrypted.key);
+    try {
+      return key && this.#openWith(key, encrypted);
+    } catch {
+      return undefined;
+    }
+  }
+
   /** The value of an entry; undefined when it is sensitive and its data key has not been unwrapped, or it was tampered with. */
   plain(item: Item<ConfigContentStored>): JsonValue | undefined {
     const { encrypted, value } = item.content;
     if (encrypted === undefined) return value;
     const known = this.#values.get(item.content);
-    const key = this.#opened.get(encrypted.key);
-    if (known !== undefined || key === undefined) return known;
-    try {
-      const opened = this.#openWith(key, encrypted);
-      this.#values.set(item.content, opened);
-      return opened;
-    } catch {
-      return undefined;
-    }
+    if (known !== undefined) return known;
+    const opened = this.opened(encrypted);
+    if (opened !== undefined) this.#values.set(item.content, opened);
+    return opened;
   }
 
   /** Unwraps the data keys that the state needs and that are not open yet. Rejects with the first fault, after all were tried. */

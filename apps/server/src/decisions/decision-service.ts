@@ -35,7 +35,7 @@ export interface Decision extends Verdict {
 }
 
 export interface DecisionObserver {
-  decided(verdict: Verdict, seconds: number): void;
+  decided(verdict: Verdict, seconds: number, project: string | undefined): void;
 }
 
 /** Never shown to policies or logs: they are the caller's keys. */
@@ -83,7 +83,7 @@ export class DecisionService {
     });
     const nanoseconds = Number(process.hrtime.bigint() - started);
     const id = randomUUID();
-    this.#observer.decided(verdict, nanoseconds / 1e9);
+    this.#observer.decided(verdict, nanoseconds / 1e9, about.project);
     this.#log.record({
       id,
       timestampMs: Date.now(),

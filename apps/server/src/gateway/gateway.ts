@@ -32,6 +32,8 @@ export interface GatewayOptions {
   readonly upstreamTimeoutMs: number;
   readonly maxBodyBytes: number;
   readonly localServices: LocalServices;
+  /** After each answer, for whoever counts. Must not throw. */
+  readonly onAnswer?: (exchange: Exchange, status: number) => void;
   /** `/livez`, `/readyz`, `/metrics`: answered here, without a token. Undefined: not one of them. */
   readonly ownAnswer: (
     path: string,
@@ -287,6 +289,7 @@ export class Gateway {
     span?.end(status);
     const route = exchange.route?.id ?? 'none';
     this.#options.metrics.gatewayRequest({ route, status }, seconds);
+    this.#options.onAnswer?.(exchange, status);
     if (!this.#options.logger.isLevelEnabled('info')) return;
     this.#options.logger.info({
       request_id: exchange.requestId,

@@ -42,6 +42,7 @@ export function describeCache(name: string, start: () => Promise<CacheUnderTest>
       expect(Math.max(...counts.map((one) => one.resetsInMs))).toBeLessThanOrEqual(60_000);
       expect(Math.min(...counts.map((one) => one.resetsInMs))).toBeGreaterThan(50_000);
       expect((await cache.increment('hits', 5, 60_000)).count).toBe(205);
+      expect(await other.get('hits')).toBe('205');
     });
 
     it('begins a new window when one has ended', async () => {

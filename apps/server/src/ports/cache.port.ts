@@ -18,7 +18,7 @@ export interface Cache {
   get(key: string): Promise<string | undefined>;
   set(key: string, value: string, ttlMs: number): Promise<void>;
   delete(key: string): Promise<void>;
-  /** Adds to a counter that begins with the first call and ends `windowMs` later: exact however many instances count. */
+  /** Adds to a counter that begins with the first call and ends `windowMs` later: exact however many instances count. `get` reads it, as digits. */
   increment(key: string, by: number, windowMs: number): Promise<Counter>;
   /** To every listener of the channel that is connected now, in this process too. */
   publish(channel: string, message: string): Promise<void>;

@@ -20,6 +20,8 @@ export class MemoryCache implements Cache {
   }
 
   async get(key: string): Promise<string | undefined> {
+    const counter = this.#counters.get(key);
+    if (counter !== undefined) return counter.endsMs > this.#nowMs() ? String(counter.count) : undefined;
     const held = this.#values.get(key);
     if (held === undefined || held.endsMs > this.#nowMs()) return held?.value;
     this.#values.delete(key);
@@ -34,6 +36,7 @@ export class MemoryCache implements Cache {
 
   async delete(key: string): Promise<void> {
     this.#values.delete(key);
+    this.#counters.delete(key);
   }
 
   async increment(key: string, by: number, windowMs: number): Promise<Counter> {

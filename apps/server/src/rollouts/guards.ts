@@ -1,0 +1,86 @@
+/**
+ * What guards say of the system while a rollout is under way: shares of failed and of denied requests, counted by all instances in the cache,
+ * and PromQL queries. A guard without figures says `unknown`; one above its limit `unhealthy`.
+ */
+import type { RolloutGuard } from '@bailiwick/contract';
+import type { GuardVerdict } from '@bailiwick/evaluation';
+import { request } from 'undici';
+import type { TrafficCounts } from './traffic-counts.js';
+
+export interface GuardReading {
+  readonly verdict: GuardVerdict;
+  readonly measured?: number;
+  readonly detail?: string;
+}
+
+const queryTimeoutMs = 5_000;
+
+export class Guards {
+  readonly #counts: TrafficCounts;
+  readonly #prometheusUrl: string;
+
+  /** `prometheusUrl`: empty when there is none. */
+  constructor(counts: TrafficCounts, prometheusUrl: string) {
+    this.#counts = counts;
+    this.#prometheusUrl = prometheusUrl;
+  }
+
+  /** `unhealthy` when one is; `healthy` when all are; else `unknown`. Without guards `unknown`. */
+  async verdict(guards: readonly RolloutGuard[]): Promise<GuardVerdict> {
+    const readings = await this.read(guards);
+    if (readings.some(({ verdict }) => verdict === 'unhealthy')) return 'unhealthy';
+    return readings.length > 0 && readings.every(({ verdict }) => verdict === 'healthy') ? 'healthy' : 'unknown';
+  }
+
+  /** One reading a guard. Never rejects. */
+  async read(guards: readonly RolloutGuard[]): Promise<readonly GuardReading[]> {
+    return await Promise.all(
+      guards.map((guard) =>
+        this.#read(guard).catch((error: unknown): GuardReading => ({ verdict: 'unknown', detail: String(error) })),
+      ),
+    );
+  }
+
+  async #read(guard: RolloutGuard): Promise<GuardReading> {
+    if (guard.kind === 'promql') return judge(await this.#query(guard.query), guard.max);
+    const { project, window_s = 60, min_samples = 20, max } = guard;
+    const { total, bad } = await this.#counts.sum(guard.kind, project, window_s);
+    if (total < min_samples)
+      return { verdict: 'unknown', detail: `${total} samples in ${window_s} s; ${min_samples} are needed` };
+    return judge(bad / total, max);
+  }
+
+  /** The largest value of the query's answer. */
+  async #query(query: string): Promise<number | undefined> {
+    if (this.#prometheusUrl === '') throw new Error('no Prometheus is set (BAILIWICK_PROMETHEUS_URL)');
+    const url = `${this.#prometheusUrl.replace(/\/$/, '')}/api/v1/query`;
+    const { statusCode, body } = await request(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ query }).toString(),
+      headersTimeout: queryTimeoutMs,
+      bodyTimeout: queryTimeoutMs,
+    });
+    const answer = (await body.json()) as PrometheusAnswer;
+    if (statusCode !== 200 || answer.status !== 'success')
+      throw new Error(answer.error ?? `Prometheus says ${statusCode}`);
+    const { resultType, result } = answer.data ?? { resultType: 'vector', result: [] };
+    const samples = resultType === 'scalar' ? [result as unknown as [number, string]] : result.map((one) => one.value);
+    const values = samples.map((sample) => Number(sample?.[1])).filter((value) => !Number.isNaN(value));
+    return values.length === 0 ? undefined : Math.max(...values);
+  }
+}
+
+interface PrometheusAnswer {
+  readonly status: string;
+  readonly error?: string;
+  readonly data?: {
+    readonly resultType: string;
+    readonly result: readonly { readonly value?: readonly [number, string] }[];
+  };
+}
+
+function judge(measured: number | undefined, max: number): GuardReading {
+  if (measured === undefined) return { verdict: 'unknown', detail: 'no figures' };
+  return { verdict: measured > max ? 'unhealthy' : 'healthy', measured };
+}

@@ -1,0 +1,178 @@
+/** `/api/v1/rollouts` with their commands, and `/api/v1/freezes`. */
+import {
+  Freeze,
+  FreezeBody,
+  isNoneMatch,
+  listOf,
+  listQuery,
+  NewFreeze,
+  NewRollout,
+  ResourceVersionSummary,
+  Rollout,
+  RolloutCommandBody,
+} from '@bailiwick/contract';
+import type { RolloutCommand } from '@bailiwick/evaluation';
+import { type Static, Type } from '@sinclair/typebox';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { assertMatches } from '../configs/preconditions.js';
+import {
+  contextOf,
+  ifMatchOf,
+  ResourceId,
+  resourceRoutes,
+  shownItem,
+  shownVersion,
+} from '../configs/resource-routes.js';
+import { etagOf } from '../configs/versioned-resources.js';
+import type { Freezes } from './freezes.js';
+import type { Guards } from './guards.js';
+import type { RolloutItem, RolloutService } from './rollout-service.js';
+
+const tags = ['rollouts'];
+const commands = ['start', 'pause', 'resume', 'promote', 'abort', 'rollback'] as const;
+type Id = Static<typeof ResourceId>;
+
+export interface RolloutRouteParts {
+  readonly rollouts: RolloutService;
+  readonly freezes: Freezes;
+  readonly guards: Guards;
+}
+
+export function rolloutRoutes(app: FastifyInstance, { rollouts, freezes, guards }: RolloutRouteParts): void {
+  readRoutes(app, rollouts, guards);
+  writeRoutes(app, rollouts);
+  resourceRoutes(app, {
+    ...{ name: 'freezes', noun: 'freeze', resources: freezes.resources },
+    ...{ newSchema: NewFreeze, contentSchema: FreezeBody, answerSchema: Freeze },
+    toContent: (body: FreezeBody) => freezes.content(body),
+  });
+}
+
+const shown = (rollouts: RolloutService, item: RolloutItem) => shownItem(rollouts.resources, item);
+
+function factsFor(rollouts: RolloutService) {
+  return (request: FastifyRequest) => {
+    const { key, appId, environment } = rollouts.resources.get((request.params as Id).id);
+    return { resource: { kind: 'rollout', key, app_id: appId, environment } };
+  };
+}
+
+function readRoutes(app: FastifyInstance, rollouts: RolloutService, guards: Guards): void {
+  const read = { access: { action: 'rollout.read', facts: factsFor(rollouts) } };
+  app.get<{ Querystring: { limit: number; cursor?: string } }>(
+    '/api/v1/rollouts',
+    {
+      config: { access: { action: 'rollout.list' } },
+      schema: {
+        tags,
+        summary: 'Rollouts, newest change first',
+        querystring: Type.Object(listQuery),
+        response: { 200: listOf(Rollout, 'Rollouts') },
+      },
+    },
+    async (request) => {
+      const page = rollouts.resources.list({}, request.query);
+      return { ...page, items: page.items.map((item) => shown(rollouts, item)) };
+    },
+  );
+  app.get<{ Params: Id }>(
+    '/api/v1/rollouts/:id',
+    {
+      config: read,
+      schema: {
+        tags,
+        summary: 'A rollout: where it is, and what its guards say',
+        params: ResourceId,
+        response: { 200: Rollout },
+      },
+    },
+    async (request, reply) => {
+      const item = rollouts.resources.get(request.params.id);
+      reply.header('etag', etagOf(item)).header('cache-control', 'no-cache');
+      if (isNoneMatch(request.headers['if-none-match'], String(item.revision))) return reply.status(304).send();
+      const readings = await guards.read(item.content.guards);
+      const guards_say = readings.map((reading, guard) => ({ guard, ...reading }));
+      return { ...shown(rollouts, item), ...(readings.length === 0 ? {} : { guards_say }) };
+    },
+  );
+  app.get<{ Params: Id; Querystring: { limit: number; cursor?: string } }>(
+    '/api/v1/rollouts/:id/versions',
+    {
+      config: { access: { action: 'rollout.read' } },
+      schema: {
+        tags,
+        summary: 'What happened to a rollout, newest first',
+        params: ResourceId,
+        querystring: Type.Object(listQuery),
+        response: { 200: listOf(ResourceVersionSummary, 'RolloutVersions') },
+      },
+    },
+    async (request) => {
+      const page = await rollouts.resources.versions(request.params.id, request.query);
+      return { ...page, items: page.items.map((version) => shownVersion(rollouts.resources, version)) };
+    },
+  );
+}
+
+function writeRoutes(app: FastifyInstance, rollouts: RolloutService): void {
+  const write = { access: { action: 'rollout.write', isWrite: true, facts: factsFor(rollouts) } };
+  app.post<{ Body: NewRollout }>(
+    '/api/v1/rollouts',
+    {
+      config: {
+        access: {
+          action: 'rollout.write',
+          isWrite: true,
+          isDecidedByBody: true,
+          facts: ({ body }) => ({
+            resource: { kind: 'rollout', ...rollouts.scopeOfTarget((body as NewRollout).target) },
+          }),
+        },
+      },
+      schema: { tags, summary: 'Make a rollout, as a draft', body: NewRollout, response: { 201: Rollout } },
+    },
+    async (request, reply) => {
+      const item = await rollouts.create(request.body, contextOf(request));
+      reply.status(201).header('etag', etagOf(item)).header('location', `/api/v1/rollouts/${item.id}`);
+      return reply.send(shown(rollouts, item));
+    },
+  );
+  for (const name of commands)
+    app.post<{ Params: Id; Body: Static<typeof RolloutCommandBody> | null }>(
+      `/api/v1/rollouts/:id/${name}`,
+      {
+        config: write,
+        schema: {
+          tags,
+          summary: `Rollout: ${name}`,
+          params: ResourceId,
+          headers: Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'Only as you saw it.' })) }),
+          body: Type.Union([RolloutCommandBody, Type.Null()]),
+          response: { 200: Rollout },
+        },
+      },
+      async (request, reply) => {
+        const ifMatch = ifMatchOf(request);
+        const isUnchanged = ifMatch === undefined ? undefined : (item: RolloutItem) => assertMatches(item, ifMatch);
+        const command = { kind: name, ...request.body } as RolloutCommand;
+        const item = await rollouts.command(request.params.id, command, contextOf(request), isUnchanged);
+        return reply.header('etag', etagOf(item)).send(shown(rollouts, item));
+      },
+    );
+  app.delete<{ Params: Id }>(
+    '/api/v1/rollouts/:id',
+    {
+      config: write,
+      schema: {
+        tags,
+        summary: 'Delete a rollout that has ended or was never started',
+        params: ResourceId,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await rollouts.remove(request.params.id, ifMatchOf(request), contextOf(request));
+      return reply.status(204).send();
+    },
+  );
+}
