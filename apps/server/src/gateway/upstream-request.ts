@@ -61,7 +61,10 @@ export function requestHead(exchange: Exchange, host: string, options: HeadOptio
   const raw = request.rawHeaders;
   for (let at = 0; at < raw.length; at += 2) {
     const name = (raw[at] ?? '').toLowerCase();
-    if (dropped.has(name) || changed.has(name) || options.traceHeaders[name] !== undefined) continue;
+    // Some upstreams read `X_User` as `X-User`: what may not come in the one spelling may not come in the other.
+    const known = name.includes('_') ? name.replaceAll('_', '-') : name;
+    if (dropped.has(known) || changed.has(known) || changed.has(name) || options.traceHeaders[known] !== undefined)
+      continue;
     if (listed?.has(name)) continue;
     head += `${name}: ${raw[at + 1] ?? ''}\r\n`;
   }

@@ -1,0 +1,126 @@
+/**
+ * Our schemas against those a running APISIX 3.18 published: whatever ours accept, APISIX accepts. Skipped where the published ones are not
+ * beside the repository.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { isIPv4, isIPv6 } from 'node:net';
+import { join, resolve } from 'node:path';
+import Ajv from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { plugins } from './plugins/index.js';
+import { type ResourceKind, resourceKinds } from './resource-schemas.js';
+
+const root = resolve(import.meta.dirname, '../../../..');
+const folder = [resolve(root, '../shared/contracts/apisix/schemas')].find((path) => existsSync(path));
+interface Published {
+  readonly schema: object;
+  readonly consumer_schema?: object;
+  readonly priority?: number;
+}
+const read = new Map<string, Published>();
+
+function published(name: string): Published {
+  const known = read.get(name) ?? (JSON.parse(readFileSync(join(folder ?? '', `${name}.json`), 'utf8')) as Published);
+  read.set(name, known);
+  return known;
+}
+
+/** APISIX fills defaults in before it looks at `if`. */
+const withPolicy = (schema: object, own: Record<string, unknown>): Record<string, unknown> =>
+  own['policy'] === undefined && fieldsOf(schema).has('redis_host') ? { ...own, policy: 'local' } : own;
+
+const ajv = new Ajv.default({
+  strict: false,
+  allErrors: true,
+  unicodeRegExp: false,
+  formats: { ipv4: isIPv4, ipv6: isIPv6 },
+});
+
+interface CaseFile {
+  readonly config: Readonly<Record<string, readonly Record<string, unknown>[]>>;
+}
+
+/** Every resource of the conformance cases: documents that ours accept. */
+const documents = readdirSync(join(root, 'conformance/gateway/cases')).flatMap((file) => {
+  const cases = parse(readFileSync(join(root, 'conformance/gateway/cases', file), 'utf8')) as readonly CaseFile[];
+  return cases.flatMap(({ config }) =>
+    Object.entries(config).flatMap(([kind, list]) => list.map((resource) => [kind as ResourceKind, resource] as const)),
+  );
+});
+
+const singular: Partial<Record<ResourceKind, string>> = {
+  routes: 'route',
+  services: 'service',
+  upstreams: 'upstream',
+  consumers: 'consumer',
+  consumer_groups: 'consumer_group',
+  plugin_configs: 'plugin_config',
+  global_rules: 'global_rule',
+};
+
+describe.skipIf(folder === undefined)('APISIX’s published schemas', () => {
+  it('accept every resource and plugin configuration that ours accept in the conformance cases', () => {
+    const refused: string[] = [];
+    for (const [kind, resource] of documents) {
+      const name = singular[kind];
+      if (name !== undefined && !ajv.validate(published(`resource.${name}`).schema, resource))
+        refused.push(`${kind} ${JSON.stringify(resource)}: ${ajv.errorsText()}`);
+      for (const [plugin, configuration] of Object.entries((resource['plugins'] ?? {}) as Record<string, unknown>)) {
+        const contract = published(`plugin.${plugin}`);
+        const isCredential = kind === 'consumers' && plugins.get(plugin)?.type === 'auth';
+        const schema = isCredential ? contract.consumer_schema : contract.schema;
+        const { _meta, ...own } = configuration as Record<string, unknown>;
+        if (schema && !ajv.validate(schema, withPolicy(schema, own)))
+          refused.push(`${plugin} ${JSON.stringify(own)}: ${ajv.errorsText()}`);
+      }
+    }
+    expect(refused).toEqual([]);
+    expect(documents.length).toBeGreaterThan(50);
+  });
+
+  it.each([...plugins.values()].map((plugin) => [plugin.name, plugin] as const))(
+    'give %s the same priority and the same fields, or more',
+    (name, plugin) => {
+      const contract = published(`plugin.${name}`);
+      expect(plugin.priority).toBe(contract.priority);
+      const known = fieldsOf(contract.schema);
+      expect(Object.keys(plugin.schema['properties'] ?? {}).filter((field) => !known.has(field))).toEqual([]);
+    },
+  );
+
+  it.each([...plugins.values()].map((plugin) => [plugin.name, plugin] as const))(
+    'give %s the same defaults',
+    (name, plugin) => {
+      const defaultsOf = (schema: object): Record<string, unknown> =>
+        Object.fromEntries(
+          Object.entries((schema as { properties?: Record<string, { default?: unknown }> }).properties ?? {}).flatMap(
+            ([field, value]) =>
+              value.default === undefined || typeof value.default === 'object' ? [] : [[field, value.default]],
+          ),
+        );
+      const ours = defaultsOf(plugin.schema);
+      const theirs = defaultsOf(published(`plugin.${name}`).schema);
+      for (const [field, value] of Object.entries(ours))
+        if (field in theirs) expect([field, value]).toEqual([field, theirs[field]]);
+    },
+  );
+
+  it.each(Object.entries(singular))('know every field of our %s', (kind, name) => {
+    const known = fieldsOf(published(`resource.${name}`).schema);
+    // The published route lacks the schema of `vars`, which is Lua's own.
+    known.add('vars');
+    expect(
+      Object.keys(resourceKinds[kind as ResourceKind]['properties'] ?? {}).filter((field) => !known.has(field)),
+    ).toEqual([]);
+  });
+});
+
+/** Fields of a schema with those of its `then` and `else`. */
+function fieldsOf(schema: object, found = new Set<string>()): Set<string> {
+  const { properties, ...parts } = schema as Record<string, unknown>;
+  for (const field of Object.keys((properties ?? {}) as object)) found.add(field);
+  for (const key of ['then', 'else', 'if'])
+    if (typeof parts[key] === 'object' && parts[key] !== null) fieldsOf(parts[key], found);
+  return found;
+}
