@@ -1,8 +1,10 @@
 /** The contract of the configuration's store on a real PostgreSQL, and what happens when it dies or freezes. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openPostgres, toPostgresError } from '../../apps/server/src/adapters/postgres/open-postgres.js';
+import { RelationalDeliveryStore } from '../../apps/server/src/adapters/relational/relational-delivery-store.js';
 import { RelationalResourceStore } from '../../apps/server/src/adapters/relational/relational-resource-store.js';
 import type { ResourceTables } from '../../apps/server/src/adapters/relational/resource-tables.js';
+import { describeDeliveryStore } from '../../apps/server/src/ports/delivery-store.contract.js';
 import { describeResourceStore } from '../../apps/server/src/ports/resource-store.contract.js';
 import type { ResourceChange, ResourceStore } from '../../apps/server/src/ports/resource-store.port.js';
 import { expectReason } from '../../apps/server/src/ports/store-under-test.contract.js';
@@ -39,6 +41,18 @@ describeWithServer('postgres', () => {
       },
       async dispose() {
         for (const { postgres } of opened) await postgres.close();
+        await server.stop();
+      },
+    };
+  });
+
+  describeDeliveryStore('PostgreSQL', async () => {
+    const server = await startPostgres();
+    const { database, exclusively, close } = openPostgres<ResourceTables>({ url: server.url, poolSize: 20 });
+    return {
+      store: await RelationalDeliveryStore.open({ database, exclusively, toError: toPostgresError }),
+      async dispose() {
+        await close();
         await server.stop();
       },
     };

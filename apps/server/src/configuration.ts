@@ -10,7 +10,12 @@ import { FetchService } from './configs/fetch-service.js';
 import { ValueCipher } from './configs/value-cipher.js';
 import { FlagService } from './flags/flag-service.js';
 import { OfrepService } from './flags/ofrep-service.js';
+import { ChangePublisher } from './notifications/change-publisher.js';
+import { assertPublicUrl, openSafeFetch } from './notifications/safe-fetch.js';
+import { WebhookService } from './notifications/webhook-service.js';
+import { WebhookWorker } from './notifications/webhook-worker.js';
 import type { Cache } from './ports/cache.port.js';
+import type { DeliveryStore } from './ports/delivery-store.port.js';
 import type { EventBus } from './ports/event-bus.port.js';
 import type { ResourceStore } from './ports/resource-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
@@ -24,6 +29,7 @@ import type { Metrics } from './telemetry/metrics.js';
 
 export interface ConfigurationParts {
   readonly resources: ResourceStore;
+  readonly deliveries: DeliveryStore;
   readonly cache: Cache;
   readonly bus: EventBus;
   readonly secrets: SecretStore;
@@ -44,6 +50,7 @@ export interface Configuration {
   readonly freezes: Freezes;
   readonly rollouts: RolloutService;
   readonly guards: Guards;
+  readonly webhooks: WebhookService;
   readonly ofrep: OfrepService;
   readonly fetches: FetchService;
   /** What the worker role does: steps of rollouts, and the audit facts on their way into the sealed chain. */
@@ -77,22 +84,36 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
     ...{ rollouts, feed, guards, nowMs, everyMs: settings.rolloutTickMs },
     onError: onError('a rollout could not be carried on'),
   });
+  const mayBePrivate = settings.webhookPrivateAddresses;
+  const http = openSafeFetch({ timeoutMs: 10_000, mayBePrivate });
+  const assertUrl = mayBePrivate ? () => undefined : assertPublicUrl;
+  const { deliveries, bus } = parts;
+  const webhooks = new WebhookService({ store, feed, writer, cipher, deliveries, http, assertUrl, nowMs });
+  const publisher = new ChangePublisher(store, feed, bus, onError('change events wait'));
+  const webhookWorker = new WebhookWorker(webhooks, bus, 1_000, onError('webhooks wait'));
   const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
   observe(metrics, feed, streams);
   return {
-    ...{ feed, writer, environments, streams, configs, flags, freezes, rollouts, guards },
+    ...{ feed, writer, environments, streams, configs, flags, freezes, rollouts, guards, webhooks },
     ofrep: new OfrepService(feed, environments),
     fetches: new FetchService(feed, environments),
     startWork: () => {
       auditRelay.start();
       rolloutWorker.start();
+      void webhookWorker
+        .start()
+        .catch(onError('webhooks wait'))
+        .finally(() => publisher.start());
     },
     stopWork: async () => {
       await rolloutWorker.stop();
+      await publisher.stop();
+      await webhookWorker.stop();
       await auditRelay.stop();
     },
     stop: async () => {
       stopOpening();
+      await http.close();
       streams.stop();
       await feed.stop();
     },

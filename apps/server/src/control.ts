@@ -13,6 +13,7 @@ import { docsRoutes, documentRoutes } from './http/docs-routes.js';
 import { TokenBucket } from './http/token-bucket.js';
 import { identityRoutes } from './identity/identity-routes.js';
 import { oidcRoutes } from './identity/oidc-routes.js';
+import { webhookRoutes } from './notifications/webhook-routes.js';
 import { bundleRoutes } from './opa/bundle-routes.js';
 import { createDataListener } from './opa/data-listener.js';
 import { opaRoutes } from './opa/opa-routes.js';
@@ -43,6 +44,7 @@ export async function createControl(
     fetchRoutes(app, platform.configuration.fetches);
     environmentRoutes(app, platform.configuration);
     flagRoutes(app, platform.configuration.flags);
+    webhookRoutes(app, platform.configuration.webhooks);
     rolloutRoutes(app, platform.configuration);
     ofrepRoutes(app, platform.configuration.ofrep);
   }

@@ -170,9 +170,10 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       stoppers.push(() => outbox.stop());
       stoppers.push(startHousekeeping(settings, { audit, idempotency }, onError('housekeeping failed')));
     }
-    const { resources, cache, bus } = stores;
+    const { resources, deliveries, cache, bus } = stores;
     const configuration = await buildConfiguration({
       resources,
+      deliveries,
       cache,
       bus,
       secrets,

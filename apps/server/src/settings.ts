@@ -232,6 +232,12 @@ export const settingDefinitions = define({
     max: 1_048_576,
     meaning: 'Largest configuration value, in characters of its JSON.',
   },
+  webhookPrivateAddresses: {
+    variable: 'BAILIWICK_WEBHOOK_PRIVATE_ADDRESSES',
+    kind: 'boolean',
+    default: 'false',
+    meaning: 'Permits webhooks to private and loopback addresses.',
+  },
   prometheusUrl: {
     variable: 'BAILIWICK_PROMETHEUS_URL',
     kind: 'string',

@@ -7,11 +7,13 @@ import { type Embedded, openEmbedded } from './adapters/embedded/open-embedded.j
 import { SqliteDecisionStore } from './adapters/embedded/sqlite-decision-store.js';
 import { MemoryCache } from './adapters/memory/memory-cache.js';
 import { MemoryEventBus } from './adapters/memory/memory-event-bus.js';
+import { RelationalDeliveryStore } from './adapters/relational/relational-delivery-store.js';
 import { RelationalResourceStore } from './adapters/relational/relational-resource-store.js';
 import type { ResourceTables } from './adapters/relational/resource-tables.js';
 import type { AuditLogStore } from './ports/audit-log.port.js';
 import type { Cache } from './ports/cache.port.js';
 import type { DecisionStore } from './ports/decision-store.port.js';
+import type { DeliveryStore } from './ports/delivery-store.port.js';
 import type { EventBus } from './ports/event-bus.port.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
@@ -26,6 +28,7 @@ export interface Stores {
   readonly auditLog: AuditLogStore;
   readonly decisionStore: DecisionStore;
   readonly resources: ResourceStore;
+  readonly deliveries: DeliveryStore;
   readonly cache: Cache;
   readonly bus: EventBus;
   readonly secrets: SecretStore;
@@ -69,10 +72,10 @@ export async function openStores(settings: Settings, onError: OnError): Promise<
     const decisionStore = await SqliteDecisionStore.open(embedded.database as unknown as Kysely<never>);
     const keyValueStore = await openKeyValueStore(settings, embedded, keep);
     const history = await openHistory(settings, embedded, keep);
-    const { resources, pool } = await openResources(settings, embedded, keep, onError);
+    const { resources, deliveries, pool } = await openResources(settings, embedded, keep, onError);
     const cache = keep(await openCache(settings, onError));
     const bus = keep(await openBus(settings, onError));
-    return { keyValueStore, ...history, decisionStore, resources, cache, bus, secrets, pool, close };
+    return { keyValueStore, ...history, decisionStore, resources, deliveries, cache, bus, secrets, pool, close };
   } catch (error) {
     await close();
     throw error;
@@ -103,10 +106,14 @@ async function openResources(
   embedded: Embedded,
   keep: Keep,
   onError: OnError,
-): Promise<Pick<Stores, 'resources' | 'pool'>> {
+): Promise<Pick<Stores, 'resources' | 'deliveries' | 'pool'>> {
   if (settings.relationalStore !== 'postgres') {
     const database = embedded.database as unknown as Kysely<ResourceTables>;
-    return { resources: await RelationalResourceStore.open({ database }), pool: undefined };
+    return {
+      resources: await RelationalResourceStore.open({ database }),
+      deliveries: await RelationalDeliveryStore.open({ database }),
+      pool: undefined,
+    };
   }
   const { openPostgres, toPostgresError } = await import('./adapters/postgres/open-postgres.js');
   const common = {
@@ -120,13 +127,14 @@ async function openResources(
     settings.postgresReadUrl === ''
       ? undefined
       : keep(openPostgres<ResourceTables>({ ...common, url: settings.postgresReadUrl }));
+  const { database, exclusively } = primary;
+  const onPrimary = { database, exclusively, toError: toPostgresError };
+  const deliveries = await RelationalDeliveryStore.open(onPrimary);
   const resources = await RelationalResourceStore.open({
-    database: primary.database,
-    exclusively: primary.exclusively,
-    toError: toPostgresError,
+    ...onPrimary,
     ...(replica === undefined ? {} : { readDatabase: replica.database }),
   });
-  return { resources, pool: primary.pool };
+  return { resources, deliveries, pool: primary.pool };
 }
 
 async function openCache(settings: Settings, onError: OnError): Promise<Cache> {

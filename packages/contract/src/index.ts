@@ -10,3 +10,4 @@ export type { Json } from './json.js';
 export * from './policies.js';
 export * from './problem.js';
 export * from './rollouts.js';
+export * from './webhooks.js';

@@ -49,8 +49,12 @@ export interface ResourceRouteOptions<C extends { readonly description?: string 
   /** Without. */
   readonly contentSchema: TObject;
   readonly answerSchema: TObject;
-  /** The content of a body, checked as far as it can be alone. */
-  readonly toContent: (draft: never) => C | Promise<C>;
+  /** The content of a body, checked as far as it can be alone; `id` of what it replaces, empty for something new. */
+  readonly toContent: (draft: never, id: string) => C | Promise<C>;
+  /** For something new, where that is not the same; `shownOnce` is added to the answer. */
+  readonly toNewContent?: (
+    draft: never,
+  ) => Promise<{ readonly content: C; readonly shownOnce: Readonly<Record<string, string>> }>;
 }
 
 interface Access {
@@ -117,9 +121,11 @@ function collectionRoutes<C extends { readonly description?: string }>(
     async (request, reply) => {
       const { key, app_id, environment, ...draft } = request.body;
       const scope = scopeOf(app_id, environment);
-      const item = await resources.create(key, scope, await toContent(draft as never), contextOf(request));
+      const made = await options.toNewContent?.(draft as never);
+      const content = made?.content ?? (await toContent(draft as never, ''));
+      const item = await resources.create(key, scope, content, contextOf(request));
       reply.status(201).header('etag', etagOf(item)).header('location', `${path}/${item.id}`);
-      return reply.send(shownItem(resources, item));
+      return reply.send({ ...shownItem(resources, item), ...made?.shownOnce });
     },
   );
 }
@@ -154,7 +160,7 @@ function itemRoutes<C extends { readonly description?: string }>(
       },
     },
     async (request, reply) => {
-      const content = await toContent(request.body as never);
+      const content = await toContent(request.body as never, request.params.id);
       const item = await resources.replace(request.params.id, content, ifMatchOf(request), contextOf(request));
       return answerItem(reply, resources, item);
     },

@@ -51,7 +51,20 @@ export interface AuditRow {
   readonly facts: string;
 }
 
+export interface DeliveryRow {
+  readonly id: string;
+  readonly webhook_id: string;
+  readonly event: string;
+  readonly created_ms: number;
+  readonly attempts: number;
+  readonly next_attempt_ms: number;
+  readonly state: string;
+  readonly status: number | null;
+  readonly error: string | null;
+}
+
 export interface ResourceTables {
+  readonly webhook_deliveries: DeliveryRow;
   readonly configs: ResourceRow;
   readonly flags: ResourceRow;
   readonly segments: ResourceRow;
