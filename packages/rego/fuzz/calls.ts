@@ -132,18 +132,7 @@ const ARRAYS: readonly (readonly [RegExp, ...(readonly string[])[]])[] = [
 ];
 
 // No verbs of fractions: whether a whole number was written as one is not kept (see the differences).
-const FORMATS = [
-  '"%v-%d"',
-  '"%5.2f|%s"',
-  '"%x %q"',
-  '"%%"',
-  '"%05d"',
-  '"%+v %t"',
-  '"%-4s|"',
-  '"%!"',
-  '"%e"',
-  '"%b %o %c"',
-];
+const FORMATS = ['"%v-%d"', '"%x %q"', '"%%"', '"%05d"', '"%+v %t"', '"%-4s|"', '"%!"', '"%e"', '"%b %o %c"'];
 
 function special(
   table: readonly (readonly [RegExp, ...(readonly string[])[]])[],

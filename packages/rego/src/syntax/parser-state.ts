@@ -145,7 +145,8 @@ export abstract class ParserBase {
       this.location = {
         file: this.file,
         row: this.lexer.startRow,
-        col: this.lexer.startCol,
+        // OPA's end of the text is at its last character.
+        col: this.token === 'eof' ? this.lexer.startCol - 1 : this.lexer.startCol,
         offset: this.lexer.start,
         end: this.lexer.offset,
       };
