@@ -2,7 +2,7 @@
  * Stage "resolve": names of the package's rules and of imports become references from `data` or
  * `input`, except where a body declares a variable of that name (OPA's ResolveRefs).
  */
-import type { Body, Expression, Term } from '../syntax/ast.js';
+import type { Body, Expression, Module, Term } from '../syntax/ast.js';
 import { type CompileContext, report, text, variable, type WorkModule, type WorkRule } from './model.js';
 import { mapItems, mapModifiers, mapTerm, termVars, walkExpression, withParts } from './walk.js';
 
@@ -209,6 +209,11 @@ function packageExports(context: CompileContext): Map<string, Set<string>> {
     }
   }
   return exports;
+}
+
+/** What a query in a module of that package, with those imports, can name. */
+export function queryGlobals(context: CompileContext, inside: Module): Globals {
+  return moduleGlobals({ source: inside, rules: [] }, packageExports(context));
 }
 
 /** Resolves a query's names against a package's rules (queries may be asked as if inside one). */

@@ -30,7 +30,7 @@ import type { QueryPlan } from './plan.js';
 import { PlanBuilder } from './plan-builder.js';
 import { checkRecursion, dependencyGraph } from './recursion.js';
 import { LocalRenamer, renameLocals } from './rename-locals.js';
-import { resolveNames, resolveQuery } from './resolve-names.js';
+import { queryGlobals, resolveNames, resolveQuery } from './resolve-names.js';
 import { buildRuleTree, checkConflicts, RuleTree } from './rule-tree.js';
 import { checkHead, orderRule, reportUnsafe, SafetyChecker } from './safety.js';
 import { checkBodyTypes, checkTypes } from './type-check.js';
@@ -167,12 +167,13 @@ export function compileModules(input: CompileInput): CompiledModules {
   return { context, plan, warnings: context.warnings, isOptimized: input.optimize };
 }
 
-/** Compiles a query against compiled modules. */
-export function compileQuery(compiled: CompiledModules, body: Body): QueryPlan {
+/** Compiles a query against compiled modules, as if it stood in the module `inside`, whose package and imports it sees. */
+export function compileQuery(compiled: CompiledModules, body: Body, inside?: Module): QueryPlan {
   const { plan } = compiled;
   const context: CompileContext = { ...compiled.context, errors: [], warnings: [], recoverable: [] };
   const arityOf = makeArityOf(context);
-  const renamed = new LocalRenamer(context).body(resolveQuery(body, new Map()));
+  const globals = inside === undefined ? new Map() : queryGlobals(context, inside);
+  const renamed = new LocalRenamer(context).body(resolveQuery(body, globals));
   raise(context);
   checkBodyTemplates(context, renamed);
   raise(context);

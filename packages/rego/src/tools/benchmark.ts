@@ -103,3 +103,18 @@ export function prettyBenchmark({ samples, totalNs, histogram }: BenchmarkResult
   ];
   return drawTable(rows, { align: ['left', 'right'] });
 }
+
+/** The decimals and the width Go's benchmarks give a number of that size. */
+function padNumber(value: number): string {
+  const size = Math.abs(value);
+  const decimals = size === 0 || size >= 999.95 ? 0 : size >= 99.995 ? 1 : size >= 9.9995 ? 2 : size >= 0.99995 ? 3 : 4;
+  return value.toFixed(decimals).padStart(decimals === 0 ? 10 : 11 + decimals);
+}
+
+/** A line of Go's benchmark format, without what Node does not count (bytes and allocations). */
+export function goBenchmark({ samples, totalNs, histogram }: BenchmarkResult): string {
+  const parts = Object.keys(histogram)
+    .sort()
+    .map((name) => `${padNumber(histogram[name] ?? 0)} ${name}`);
+  return `${['BenchmarkOPAEval', String(samples).padStart(8), `${padNumber(totalNs / samples)} ns/op`, ...parts].join('\t')}\n`;
+}

@@ -4,7 +4,7 @@ import { builtins } from '../builtins/index.js';
 import { walkExpression } from '../compile/walk.js';
 import { isRegoErrors, type RegoError, RegoErrors } from '../errors.js';
 import { type Expression, INFIX_OPERATORS, isWildcard, type Module, operatorName, type Term } from '../syntax/ast.js';
-import { parseQuery } from '../syntax/parser.js';
+import { parseModuleSource, parseQuery } from '../syntax/parser.js';
 import { stringifyJson, type Value } from '../values/index.js';
 import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
 import { drawTable } from './table.js';
@@ -91,12 +91,26 @@ function captureValues(body: readonly Expression[]): readonly Expression[] {
 export interface EvaluateQueryOptions extends RunOptions, Omit<WorkbenchOptions, 'modules' | 'observed'> {
   readonly modules?: readonly Module[];
   readonly version?: 'v0' | 'v1';
+  /** The package whose rules the query may name. */
+  readonly packageName?: string | undefined;
+  /** As after `import`: `data.a`, `input.b as c`. */
+  readonly imports?: readonly string[];
+}
+
+/** No policy has it: a query with imports and without a package names no rules. */
+const NO_PACKAGE = 'no_package_at_all';
+
+/** The module a query stands in. Errors: `RegoErrors`, on the line of what does not parse. */
+function surroundings({ packageName, imports = [], version = 'v1' }: EvaluateQueryOptions): Module | undefined {
+  if (packageName === undefined && imports.length === 0) return undefined;
+  const lines = [`package ${packageName ?? NO_PACKAGE}`, ...imports.map((each) => `import ${each}`)];
+  return parseModuleSource('', lines.join('\n'), { version });
 }
 
 /** Evaluates a query as `opa eval` does. Errors: `RegoErrors`, `RegoEvaluationError`. */
 export function evaluateQuery(query: string, options: EvaluateQueryOptions = {}): readonly QueryResult[] {
   const bench = new Workbench({ ...options, modules: options.modules ?? [] });
-  return runQuery(bench, query, options);
+  return runQuery(bench, query, { ...options, inside: surroundings(options) });
 }
 
 /** Evaluates a query on a workbench. Errors: `RegoErrors`, `RegoEvaluationError`. */

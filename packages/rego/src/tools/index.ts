@@ -4,6 +4,7 @@ export {
   type BenchmarkResult,
   benchmark,
   benchmarkJson,
+  goBenchmark,
   prettyBenchmark,
 } from './benchmark.js';
 export { checkModules } from './check-modules.js';

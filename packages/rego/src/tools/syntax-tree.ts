@@ -109,13 +109,13 @@ function withAnnotations(module: Module): Value {
 }
 
 /** The tree as `opa parse --format json` writes it. */
-export function syntaxTreeJson(module: Module): string {
+export function syntaxTreeJson(module: Module, { comments: hasComments = true } = {}): string {
   const tree = ordered(withAnnotations(module)) as { readonly [key: string]: OrderedJson };
   const comments = module.comments.map(({ text, location: { file, row, col } }) => ({
     Text: base64(text),
     Location: { file, row, col },
   }));
-  return orderedJson({ ...tree, comments: comments.length === 0 ? undefined : comments });
+  return orderedJson({ ...tree, comments: comments.length === 0 || !hasComments ? undefined : comments });
 }
 
 /** Prints nodes below each other, children one column further in. */

@@ -50,6 +50,8 @@ export interface RunOptions {
   readonly limits?: Limits;
   readonly strictBuiltinErrors?: boolean;
   readonly context?: ContextOptions;
+  /** The module a query stands in: its package and imports. */
+  readonly inside?: Module | undefined;
 }
 
 export type Row = ReadonlyMap<string, Value>;
@@ -180,7 +182,7 @@ export class Workbench {
 
   /** Every way to satisfy a query. Errors: `RegoErrors`, `RegoEvaluationError`. */
   query(body: Body, options: RunOptions = {}): readonly Row[] {
-    const plan = compileQuery(this.compiled, body);
+    const plan = compileQuery(this.compiled, body, options.inside);
     const code = this.code.query(plan);
     const rows: Row[] = [];
     code.each(this.world(options), (values) => {

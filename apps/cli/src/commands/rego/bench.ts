@@ -1,6 +1,6 @@
 /** `bailiwick rego bench`: how long a query takes. */
 
-import { benchmark, benchmarkJson, prettyBenchmark } from '@bailiwick/rego/tools';
+import { benchmark, benchmarkJson, goBenchmark, prettyBenchmark } from '@bailiwick/rego/tools';
 import { Command } from 'commander';
 import { loadFiles, readInput } from './load-files.js';
 import {
@@ -14,14 +14,16 @@ import {
   withInput,
 } from './rego-options.js';
 
+const PRINTERS = { pretty: prettyBenchmark, json: benchmarkJson, gobench: goBenchmark } as const;
+
 interface Options extends DataOptions {
-  readonly format: string;
+  readonly format: keyof typeof PRINTERS;
   readonly count: number;
   readonly seconds: number;
 }
 
 export function benchCommand(): Command {
-  return withFormat(withInput(withData(new Command('bench'))), ['pretty', 'json'])
+  return withFormat(withInput(withData(new Command('bench'))), ['pretty', 'json', 'gobench'])
     .argument('<query>')
     .option('--count <times>', 'repeat the benchmark', parseNumber, 1)
     .option('--seconds <seconds>', 'how long one takes', parseNumber, 1)
@@ -38,7 +40,7 @@ export function benchCommand(): Command {
             durationMs: options.seconds * 1000,
             now: () => performance.now(),
           });
-          print(asJson ? benchmarkJson(result) : prettyBenchmark(result));
+          print(PRINTERS[options.format](result));
         }
       });
     });

@@ -4,7 +4,16 @@ import { EVALUATION_FORMATS, type EvaluationFormat, evaluateQuery } from '@baili
 import { Command } from 'commander';
 import { CommandFailure } from '../../failure.js';
 import { loadFiles, readInput } from './load-files.js';
-import { type DataOptions, print, reporting, versionOf, withData, withFormat, withInput } from './rego-options.js';
+import {
+  collect,
+  type DataOptions,
+  print,
+  reporting,
+  versionOf,
+  withData,
+  withFormat,
+  withInput,
+} from './rego-options.js';
 
 interface Options extends DataOptions {
   readonly format: EvaluationFormat;
@@ -12,6 +21,8 @@ interface Options extends DataOptions {
   readonly failDefined?: boolean;
   readonly strict?: boolean;
   readonly strictBuiltinErrors?: boolean;
+  readonly package?: string;
+  readonly import: readonly string[];
 }
 
 export function evalCommand(): Command {
@@ -25,6 +36,8 @@ export function evalCommand(): Command {
   ]);
   return command
     .argument('<query>')
+    .option('--package <name>', 'the package whose rules the query may name')
+    .option('--import <import>', 'what the query may name; may be repeated', collect, [] as readonly string[])
     .option('--fail', 'exit with 1 when there is no answer')
     .option('--fail-defined', 'exit with 1 when there is an answer')
     .option('-S, --strict', 'the compiler’s strict mode')
@@ -40,6 +53,8 @@ export function evalCommand(): Command {
           data,
           version: versionOf(options),
           input: options.input === undefined ? undefined : readInput(options.input),
+          packageName: options.package,
+          imports: options.import,
           strict: options.strict === true,
           strictBuiltinErrors: options.strictBuiltinErrors === true,
           context: { print: (line) => process.stderr.write(`${line}\n`) },

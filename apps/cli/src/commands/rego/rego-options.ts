@@ -15,7 +15,8 @@ export interface DataOptions extends VersionOptions {
   readonly input?: string;
 }
 
-const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
+/** For options that may be repeated. */
+export const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 export const withVersion = (command: Command): Command => command.option('--v0-compatible', 'read modules as Rego v0');
 
