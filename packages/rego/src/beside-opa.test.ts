@@ -35,6 +35,10 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     ['p := x if { x := f(7) with f as q\n}\nf(x) := x\nq := 1', 1],
     ['p if { data.base.names with data.base.names as count }', 'rego_unsafe_var_error:2'],
     ['p := strings.render_template("x", {k: 1 | k = input.list[_]})', 'undefined'],
+    // Entries are in the order of their keys, and the type of the last stands for all.
+    ['p if { some [y, z] in {input.user: input, input.b: 1} }', 'undefined'],
+    ['p if { some [y, z] in {input.user: 1, input.b: input} }', 'rego_type_error:2'],
+    ['p if { x := y; some y in [1]; every z, _ in [1] { 1 } }', 'rego_compile_error:2'],
     // A text is no index.
     ['p := input.list["1"]', 'undefined'],
     ['p := input.list.length', 'undefined'],

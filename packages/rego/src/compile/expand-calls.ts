@@ -17,7 +17,7 @@ import {
   type WorkRule,
 } from './model.js';
 import type { TreeNode } from './rule-tree.js';
-import { mapItems, requiresEvaluation, withParts } from './walk.js';
+import { compareKeys, mapItems, requiresEvaluation, withParts } from './walk.js';
 
 const OWN_SUBJECTS = new Set([
   'array',
@@ -150,8 +150,12 @@ export class Expander {
       case 'array':
       case 'set':
         return { ...term, items: term.items.map(each) };
-      case 'object':
-        return { ...term, entries: term.entries.map(([key, value]) => [each(key), each(value)] as const) };
+      case 'object': {
+        // OPA keeps entries in the order of their keys: which is evaluated, and typed, last follows from it.
+        const inOrder =
+          term.entries.length < 2 ? term.entries : [...term.entries].sort(([a], [b]) => compareKeys(a, b));
+        return { ...term, entries: inOrder.map(([key, value]) => [each(key), each(value)] as const) };
+      }
       case 'array-comprehension':
       case 'set-comprehension': {
         const [body, inner] = this.closure(term.body, [term.term]);

@@ -66,6 +66,9 @@ export class LocalRenamer {
     return new LocalRenamer(this.context, copies);
   }
 
+  /** Where the rule's errors begin: beside any of them, unused variables are not worth a word. */
+  private errorsBefore: number | undefined;
+
   get outermost(): ReadonlyMap<string, string> {
     return this.scopes[0]?.names ?? new Map();
   }
@@ -224,7 +227,7 @@ export class LocalRenamer {
 
   body(body: Body, used: ReadonlySet<string> = new Set()): Body {
     const result: Expression[] = [];
-    const before = this.context.errors.length;
+    this.errorsBefore ??= this.context.errors.length;
     for (const expression of body) {
       const renamed = this.expression(expression);
       if (renamed !== undefined) result.push(renamed);
@@ -239,7 +242,7 @@ export class LocalRenamer {
         location,
       });
     }
-    if (this.context.errors.length === before) {
+    if (this.context.errors.length === this.errorsBefore) {
       this.checkUnusedAssigned(body, used);
       this.checkUnusedDeclared(body, result, used);
     }
