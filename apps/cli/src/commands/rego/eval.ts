@@ -23,6 +23,7 @@ interface Options extends DataOptions {
   readonly strictBuiltinErrors?: boolean;
   readonly package?: string;
   readonly import: readonly string[];
+  readonly bundle: readonly string[];
 }
 
 export function evalCommand(): Command {
@@ -36,6 +37,7 @@ export function evalCommand(): Command {
   ]);
   return command
     .argument('<query>')
+    .option('-b, --bundle <folder>', 'a bundle in a folder; may be repeated', collect, [] as readonly string[])
     .option('--package <name>', 'the package whose rules the query may name')
     .option('--import <import>', 'what the query may name; may be repeated', collect, [] as readonly string[])
     .option('--fail', 'exit with 1 when there is no answer')
@@ -47,7 +49,7 @@ export function evalCommand(): Command {
       const asJson = options.format === 'json' || options.format === 'discard';
       const sources = new Map([['', query]]);
       reporting({ exitCode: 2, asJson, jsonTo: 'stdout', sources }, () => {
-        const { modules, data } = loadFiles(options.data, { version: versionOf(options) });
+        const { modules, data } = loadFiles(options.data, { version: versionOf(options), bundles: options.bundle });
         const results = evaluateQuery(query, {
           modules,
           data,

@@ -73,20 +73,34 @@ function findFiles(paths: readonly string[], regoOnly: boolean): readonly Found[
 export const findModules = (paths: readonly string[]): readonly string[] =>
   findFiles(paths, true).map(({ file }) => file);
 
+/** What a bundle in a folder holds: policies, and the data files with the names bundles give them. */
+function findBundled(folders: readonly string[]): readonly Found[] {
+  return folders.flatMap((folder) => {
+    try {
+      if (!statSync(folder).isDirectory()) throw new Error('only bundles in folders can be read');
+    } catch (error) {
+      throw new LoadError(new Error(systemMessage(error, folder)), new Map());
+    }
+    return findFiles([folder], false).filter(({ file }) => /\.rego$|(^|[\\/])data\.(json|ya?ml)$/.test(file));
+  });
+}
+
 export interface LoadOptions {
   readonly version: syntax.RegoVersion;
+  /** Folders that hold bundles. */
+  readonly bundles?: readonly string[];
   /** Leaves data files alone. */
   readonly regoOnly?: boolean;
 }
 
 /** Errors: `LoadError`; its cause is `RegoErrors` when modules do not parse. */
-export function loadFiles(paths: readonly string[], { version, regoOnly = false }: LoadOptions): Loaded {
+export function loadFiles(paths: readonly string[], { version, regoOnly = false, bundles = [] }: LoadOptions): Loaded {
   const sources = new Map<string, string>();
   const modules: syntax.Module[] = [];
   const errors: RegoError[] = [];
   const files: DataFile[] = [];
   try {
-    for (const { file, path } of findFiles(paths, regoOnly)) {
+    for (const { file, path } of [...findFiles(paths, regoOnly), ...findBundled(bundles)]) {
       const text = readFileSync(file, 'utf8');
       if (!file.endsWith('.rego')) {
         files.push({ name: file, text, path });

@@ -146,6 +146,7 @@ const SAME: readonly (readonly string[])[] = [
   ['eval', '-d', 'p', '--fail-defined', 'data.a.b.allow'],
   ['eval', '-d', 'p', '--package', 'a.b', '--import', 'data.roles', '[allow, roles.x, f(4)]'],
   ['eval', '-d', 'p', '--import', 'data.roles as r', 'r.x'],
+  ['eval', '-b', 'p', 'data'],
   ['eval', '-d', 'absent', 'data'],
   ['eval', '-d', 'x.y:p/data.json', 'data'],
   ['eval', '-d', 'p/sub/more.yaml', 'data'],
