@@ -1,6 +1,9 @@
 /** The configuration half of the platform, put together from its ports: state and feed, the one writer, services, and what follows changes. */
+import { randomBytes } from 'node:crypto';
 import type { AuditService } from './audit/audit-service.js';
 import { AuditRelay } from './configs/audit-relay.js';
+import { ConfigApprovalDesk } from './configs/config-approval-desk.js';
+import { ConfigApprovals } from './configs/config-approvals.js';
 import { ConfigService } from './configs/config-service.js';
 import { ConfigurationFeed } from './configs/configuration-feed.js';
 import { ConfigurationWriter } from './configs/configuration-writer.js';
@@ -51,6 +54,7 @@ export interface Configuration {
   readonly rollouts: RolloutService;
   readonly guards: Guards;
   readonly webhooks: WebhookService;
+  readonly approvals: ConfigApprovalDesk;
   readonly ofrep: OfrepService;
   readonly fetches: FetchService;
   /** What the worker role does: steps of rollouts, and the audit facts on their way into the sealed chain. */
@@ -71,11 +75,28 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   const cipher = new ValueCipher(parts.secrets);
   const writer = new ConfigurationWriter({ store, feed, nowMs });
   const freezes = new Freezes({ store, feed, writer }, nowMs);
-  const rules = [freezes.rule];
+  const fingerprintKey = await approvalKey(parts.secrets);
+  const { rule: approvalRule } = new ConfigApprovals({
+    scopes: settings.requireApproval,
+    cipher,
+    fingerprintKey,
+    nowMs,
+  });
+  const approvals = new ConfigApprovalDesk(feed, writer, nowMs);
+  const rules = [freezes.rule, approvalRule];
   const maxValueChars = settings.maxConfigValueChars;
   const configs = new ConfigService({ store, feed, writer, cipher, rules, maxValueChars });
   const flags = new FlagService({ store, feed, writer, rules });
-  const rollouts = new RolloutService({ store, feed, writer, cipher, configs, rules, nowMs });
+  const rollouts = new RolloutService({
+    store,
+    feed,
+    writer,
+    cipher,
+    configs,
+    rules,
+    stepRules: [freezes.rule],
+    nowMs,
+  });
   const environments = new Environments(feed, cipher, () => rollouts.candidates());
   const stopOpening = await keepOpen(feed, cipher, environments, onError);
   const streams = new EnvironmentStreams(feed, environments);
@@ -94,7 +115,7 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
   observe(metrics, feed, streams);
   return {
-    ...{ feed, writer, environments, streams, configs, flags, freezes, rollouts, guards, webhooks },
+    ...{ feed, writer, environments, streams, configs, flags, freezes, rollouts, guards, webhooks, approvals },
     ofrep: new OfrepService(feed, environments),
     fetches: new FetchService(feed, environments),
     startWork: () => {
@@ -118,6 +139,21 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
       await feed.stop();
     },
   };
+}
+
+const approvalKeyPath = 'bailiwick/approval-fingerprints';
+
+/** Made at the first start, and the same for all instances on one secret store. Without one, approvals of this process are its own. */
+async function approvalKey(secrets: SecretStore): Promise<Buffer> {
+  try {
+    const known = await secrets.get(approvalKeyPath);
+    if (known?.fields['key'] !== undefined) return Buffer.from(known.fields['key'], 'base64');
+    const key = randomBytes(32);
+    await secrets.put(approvalKeyPath, { key: key.toString('base64') });
+    return key;
+  } catch {
+    return randomBytes(32);
+  }
 }
 
 /** Sensitive values are opened as they come in; while the secret store is away that is tried again. Returns the function that ends it. */

@@ -36,7 +36,7 @@ export async function createControl(
   await documentRoutes(app);
   if (settings.roles.includes('control')) {
     policyRoutes(app, platform);
-    approvalRoutes(app, platform.approvals);
+    approvalRoutes(app, platform.approvals, platform.configuration.approvals);
     decisionRoutes(app, platform.decisionLog, platform.explanations);
     auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);
     identityRoutes(app, platform.apiKeys, platform.users);

@@ -328,7 +328,8 @@ export const settingDefinitions = define({
     variable: 'BAILIWICK_REQUIRE_APPROVAL',
     kind: 'list',
     default: '',
-    meaning: 'Scopes (platform, projects, or a project’s name) whose writes need a second person’s approval.',
+    meaning:
+      'Scopes whose writes need a second person’s approval. Policies: platform, projects, or a project’s name; configuration: configs, app:NAME or app:NAME/ENVIRONMENT.',
   },
   breakGlass: {
     variable: 'BAILIWICK_BREAK_GLASS',

@@ -6,54 +6,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type AuditFacts, BailiwickError } from '@bailiwick/contract';
-import type { ResourceChange, ResourceKind, ResourceScope, ResourceStore } from '../ports/resource-store.port.js';
+import type { ResourceChange, ResourceKind, ResourceStore } from '../ports/resource-store.port.js';
+import { ApprovalNeeded, proposeAndRefuse } from './config-approvals.js';
 import type { Item } from './config-content.js';
 import type { ConfigurationFeed } from './configuration-feed.js';
-import type { ConfigurationState } from './configuration-state.js';
+import type { Plan, PlannedChange, WriteContext, WriteRule, Written } from './write-plan.js';
 
-/** Who writes, for history and audit. */
-export interface WriteContext {
-  readonly actor: string;
-  readonly requestId: string;
-  readonly clientIp: string;
-}
-
-/** One change of a plan; the writer adds id, version, times and the audit record. */
-export type PlannedChange =
-  | {
-      readonly op: 'create';
-      readonly kind: ResourceKind;
-      readonly scope: ResourceScope;
-      readonly key: string;
-      readonly content: unknown;
-      readonly action?: string;
-      readonly id?: string;
-    }
-  | {
-      readonly op: 'replace';
-      readonly item: Item<unknown>;
-      readonly content: unknown;
-      readonly action?: string;
-      readonly rolledBackTo?: number;
-    }
-  | { readonly op: 'delete'; readonly item: Item<unknown>; readonly action?: string };
-
-export type Plan = (state: ConfigurationState) => Promise<readonly PlannedChange[]> | readonly PlannedChange[];
-
-/** Looks at every plan before it is committed; throws to refuse, may add changes of its own. */
-export interface WriteRule {
-  check(
-    changes: readonly PlannedChange[],
-    state: ConfigurationState,
-    context: WriteContext,
-  ): Promise<readonly PlannedChange[]> | readonly PlannedChange[];
-}
-
-export interface Written {
-  readonly revision: number;
-  /** As they are now; a deleted one as it was. In the order of the plan. */
-  readonly items: readonly Item<unknown>[];
-}
+export type { Plan, PlannedChange, WriteContext, WriteRule, Written } from './write-plan.js';
 
 export interface WriterParts {
   readonly store: ResourceStore;
@@ -75,9 +34,21 @@ export class ConfigurationWriter {
 
   /** Errors: whatever plan and rules throw; `store.unavailable`; `configuration.busy` when others keep coming first. */
   async write(context: WriteContext, plan: Plan, rules: readonly WriteRule[] = []): Promise<Written> {
-    const mine = this.#tail.then(() => this.#write(context, plan, rules));
+    const mine = this.#tail.then(() => this.#writeOrPropose(context, plan, rules));
     this.#tail = mine.catch(() => undefined);
     return await mine;
+  }
+
+  async #writeOrPropose(context: WriteContext, plan: Plan, rules: readonly WriteRule[]): Promise<Written> {
+    try {
+      return await this.#write(context, plan, rules);
+    } catch (error) {
+      if (!(error instanceof ApprovalNeeded)) throw error;
+      return await proposeAndRefuse(error, this.#parts.feed.state, async (changes) => {
+        const { items } = await this.#write(context, () => changes, []);
+        return items;
+      });
+    }
   }
 
   async #write(context: WriteContext, plan: Plan, rules: readonly WriteRule[]): Promise<Written> {

@@ -1,5 +1,5 @@
 /** `/api/v1/approvals`: the second person of the two-person rule. */
-import { Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import type { Approvals } from './write-conditions.js';
 
@@ -7,7 +7,8 @@ const tags = ['policies'];
 const ApprovalAnswer = Type.Object(
   {
     id: Type.String(),
-    policy: Type.String(),
+    policy: Type.Optional(Type.String({ description: 'Of a change of a policy.' })),
+    changes: Type.Optional(Type.Array(Type.String(), { description: 'Of a change of configuration: what, in words.' })),
     content_hash: Type.String(),
     requested_by: Type.String(),
     requested_at: Type.String(),
@@ -17,7 +18,17 @@ const ApprovalAnswer = Type.Object(
   { $id: 'Approval' },
 );
 
-export function approvalRoutes(app: FastifyInstance, approvals: Approvals): void {
+/** The other desk: changes of configuration. */
+export interface ApprovalDesk {
+  list(): readonly Static<typeof ApprovalAnswer>[];
+  has(id: string): boolean;
+  approve(
+    id: string,
+    context: { actor: string; requestId: string; clientIp: string },
+  ): Promise<Static<typeof ApprovalAnswer>>;
+}
+
+export function approvalRoutes(app: FastifyInstance, approvals: Approvals, desk: ApprovalDesk): void {
   app.get(
     '/api/v1/approvals',
     {
@@ -28,7 +39,10 @@ export function approvalRoutes(app: FastifyInstance, approvals: Approvals): void
         response: { 200: Type.Object({ items: Type.Array(ApprovalAnswer) }) },
       },
     },
-    async () => ({ items: await approvals.list() }),
+    async () => {
+      const items = [...(await approvals.list()), ...desk.list()];
+      return { items: items.sort((a, b) => b.requested_at.localeCompare(a.requested_at)) };
+    },
   );
   app.post<{ Params: { id: string } }>(
     '/api/v1/approvals/:id/approve',
@@ -41,6 +55,10 @@ export function approvalRoutes(app: FastifyInstance, approvals: Approvals): void
         response: { 200: ApprovalAnswer },
       },
     },
-    async (request) => await approvals.approve(request.params.id, request.caller.actor),
+    async (request) => {
+      const { actor } = request.caller;
+      if (!desk.has(request.params.id)) return await approvals.approve(request.params.id, actor);
+      return await desk.approve(request.params.id, { actor, requestId: request.id, clientIp: request.ip });
+    },
   );
 }

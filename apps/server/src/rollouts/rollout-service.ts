@@ -38,6 +38,8 @@ export interface RolloutServiceParts {
   readonly cipher: ValueCipher;
   readonly configs: ConfigService;
   readonly rules: readonly WriteRule[];
+  /** What must hold when a rollout that was made goes on. */
+  readonly stepRules: readonly WriteRule[];
   readonly nowMs: () => number;
 }
 
@@ -92,7 +94,7 @@ export class RolloutService {
     isUnchanged?: (item: RolloutItem) => void,
   ): Promise<RolloutItem> {
     const isRetreat = command.kind === 'abort' || command.kind === 'rollback' || command.kind === 'pause';
-    const rules = isRetreat ? [] : this.#parts.rules;
+    const rules = isRetreat ? [] : this.#parts.stepRules;
     const written = await this.#parts.writer.write(
       context,
       async (state) => {

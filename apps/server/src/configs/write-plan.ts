@@ -1,0 +1,48 @@
+/** What a write of configuration is before it is committed: a plan made on a state, and the rules that look at it. */
+import type { ResourceKind, ResourceScope } from '../ports/resource-store.port.js';
+import type { Item } from './config-content.js';
+import type { ConfigurationState } from './configuration-state.js';
+
+/** Who writes, for history and audit. */
+export interface WriteContext {
+  readonly actor: string;
+  readonly requestId: string;
+  readonly clientIp: string;
+}
+
+/** One change of a plan; the writer adds id, version, times and the audit record. */
+export type PlannedChange =
+  | {
+      readonly op: 'create';
+      readonly kind: ResourceKind;
+      readonly scope: ResourceScope;
+      readonly key: string;
+      readonly content: unknown;
+      readonly action?: string;
+      readonly id?: string;
+    }
+  | {
+      readonly op: 'replace';
+      readonly item: Item<unknown>;
+      readonly content: unknown;
+      readonly action?: string;
+      readonly rolledBackTo?: number;
+    }
+  | { readonly op: 'delete'; readonly item: Item<unknown>; readonly action?: string };
+
+export type Plan = (state: ConfigurationState) => Promise<readonly PlannedChange[]> | readonly PlannedChange[];
+
+/** Looks at every plan before it is committed; throws to refuse, may add changes of its own. */
+export interface WriteRule {
+  check(
+    changes: readonly PlannedChange[],
+    state: ConfigurationState,
+    context: WriteContext,
+  ): Promise<readonly PlannedChange[]> | readonly PlannedChange[];
+}
+
+export interface Written {
+  readonly revision: number;
+  /** As they are now; a deleted one as it was. In the order of the plan. */
+  readonly items: readonly Item<unknown>[];
+}
