@@ -11,6 +11,8 @@ import { EnvironmentStreams } from './configs/environment-streams.js';
 import { Environments } from './configs/environments.js';
 import { FetchService } from './configs/fetch-service.js';
 import { ValueCipher } from './configs/value-cipher.js';
+import { ExchangeService } from './exchange/exchange-service.js';
+import { ReportService } from './exchange/report-service.js';
 import { FlagService } from './flags/flag-service.js';
 import { OfrepService } from './flags/ofrep-service.js';
 import { ChangePublisher } from './notifications/change-publisher.js';
@@ -55,6 +57,8 @@ export interface Configuration {
   readonly guards: Guards;
   readonly webhooks: WebhookService;
   readonly approvals: ConfigApprovalDesk;
+  readonly exchange: ExchangeService;
+  readonly reports: ReportService;
   readonly ofrep: OfrepService;
   readonly fetches: FetchService;
   /** What the worker role does: steps of rollouts, and the audit facts on their way into the sealed chain. */
@@ -99,6 +103,7 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   });
   const environments = new Environments(feed, cipher, () => rollouts.candidates());
   const stopOpening = await keepOpen(feed, cipher, environments, onError);
+  const exchange = new ExchangeService({ store, feed, writer, cipher, environments, configs, flags, rules });
   const streams = new EnvironmentStreams(feed, environments);
   const guards = new Guards(parts.traffic, settings.prometheusUrl);
   const rolloutWorker = new RolloutWorker({
@@ -115,7 +120,21 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
   observe(metrics, feed, streams);
   return {
-    ...{ feed, writer, environments, streams, configs, flags, freezes, rollouts, guards, webhooks, approvals },
+    ...{
+      feed,
+      writer,
+      environments,
+      streams,
+      configs,
+      flags,
+      freezes,
+      rollouts,
+      guards,
+      webhooks,
+      approvals,
+      exchange,
+    },
+    reports: new ReportService(store),
     ofrep: new OfrepService(feed, environments),
     fetches: new FetchService(feed, environments),
     startWork: () => {

@@ -6,6 +6,7 @@ import { configRoutes } from './configs/config-routes.js';
 import { environmentRoutes } from './configs/environment-routes.js';
 import { fetchRoutes } from './configs/fetch-routes.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
+import { exchangeRoutes, reportRoutes } from './exchange/exchange-routes.js';
 import { flagRoutes } from './flags/flag-routes.js';
 import { ofrepRoutes } from './flags/ofrep-routes.js';
 import { createApplication } from './http/application.js';
@@ -44,6 +45,8 @@ export async function createControl(
     fetchRoutes(app, platform.configuration.fetches);
     environmentRoutes(app, platform.configuration);
     flagRoutes(app, platform.configuration.flags);
+    exchangeRoutes(app, platform.configuration.exchange);
+    reportRoutes(app, platform.configuration.reports);
     webhookRoutes(app, platform.configuration.webhooks);
     rolloutRoutes(app, platform.configuration);
     ofrepRoutes(app, platform.configuration.ofrep);

@@ -173,16 +173,3 @@ export const ConfigFetched = Type.Object(
   { $id: 'ConfigFetched' },
 );
 export type ConfigFetched = Static<typeof ConfigFetched>;
-
-export const ImportReport = Type.Object(
-  {
-    dry_run: Type.Boolean(),
-    revision: Type.Integer(),
-    created: Type.Array(Type.String()),
-    updated: Type.Array(Type.String()),
-    unchanged: Type.Integer(),
-    deleted: Type.Array(Type.String()),
-  },
-  { $id: 'ImportReport' },
-);
-export type ImportReport = Static<typeof ImportReport>;

@@ -17,6 +17,7 @@ export const EnvironmentSnapshot = Type.Object(
         entries: Type.Array(opaque),
         flags: opaque,
         flagCandidates: Type.Optional(Type.Array(opaque)),
+        unleash: Type.Optional(opaque),
       },
       { additionalProperties: false },
     ),
@@ -37,6 +38,9 @@ export const EnvironmentPatch = Type.Object(
     removedFlags: Type.Array(Type.String()),
     evaluators: Type.Record(Type.String(), opaque, { description: 'New or changed segments.' }),
     removedEvaluators: Type.Array(Type.String()),
+    unleash: Type.Optional(
+      Type.Unknown({ description: 'All of it, when anything of it changed; null: none any more.' }),
+    ),
     flagCandidates: Type.Optional(Type.Array(opaque, { description: 'All of them, when any changed.' })),
   },
   { $id: 'EnvironmentPatch' },

@@ -40,7 +40,16 @@ export const NewFlag = Type.Object(
   { ...newResourceMembers, ...flagMembers },
   { $id: 'NewFlag', additionalProperties: false },
 );
-export const Flag = Type.Object({ ...resourceMembers, ...flagMembers }, { $id: 'Flag' });
+export const Flag = Type.Object(
+  {
+    ...resourceMembers,
+    ...flagMembers,
+    unleash: Type.Optional(
+      Type.Unknown({ description: 'Of an imported flag: its feature in Unleash, which decides.' }),
+    ),
+  },
+  { $id: 'Flag' },
+);
 
 const segmentMembers = {
   rule: Type.Unknown({ description: 'JsonLogic; flags name it with `{"$ref": key}`.' }),

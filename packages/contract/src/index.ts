@@ -4,6 +4,7 @@ export * from './configs.js';
 export * from './environments.js';
 export { BailiwickError, type ErrorDetails, type ErrorKind, errorKinds, isBailiwickError } from './errors.js';
 export { isNoneMatch, parseEtags, quoteEtag } from './etags.js';
+export * from './exchange.js';
 export * from './flags.js';
 export * from './identity.js';
 export type { Json } from './json.js';

@@ -4,6 +4,7 @@ export {
   compileEnvironment,
   type Environment,
   type EnvironmentDocument,
+  type EnvironmentOptions,
   type FlagCandidate,
 } from './environment/environment.js';
 export type { Fault } from './fault.js';
@@ -45,4 +46,10 @@ export type { JsonObject, JsonValue } from './json.js';
 export * from './rollouts/index.js';
 export { type CompiledUnleash, compileUnleash, type UnleashVariantAnswer } from './unleash/compile-unleash.js';
 export { importUnleash, type UnleashImport } from './unleash/import-unleash.js';
-export type { UnleashContext, UnleashState, UnleashWorld } from './unleash/unleash-definition.js';
+export type {
+  UnleashContext,
+  UnleashFeature,
+  UnleashSegment,
+  UnleashState,
+  UnleashWorld,
+} from './unleash/unleash-definition.js';

@@ -1,5 +1,5 @@
 /** What the stored resources say: their content as it is kept (JSON), read once when a version comes in. */
-import type { FlagDefinition, JsonValue } from '@bailiwick/evaluation';
+import type { FlagDefinition, JsonValue, UnleashFeature, UnleashSegment } from '@bailiwick/evaluation';
 import type { Resource } from '../ports/resource-store.port.js';
 
 /** A value under a data key of the secret store; see `value-cipher.ts`. */
@@ -24,7 +24,10 @@ export interface ConfigContentStored {
 }
 
 export interface FlagContent {
+  /** Of a flag from Unleash: what its variants look like; `unleash` decides. */
   readonly definition: FlagDefinition;
+  /** The feature as Unleash wrote it, with the segments it names. */
+  readonly unleash?: { readonly feature: UnleashFeature; readonly segments: readonly UnleashSegment[] };
   readonly description?: string;
 }
 

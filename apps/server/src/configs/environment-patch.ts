@@ -18,6 +18,7 @@ export function patchBetween(epoch: string, before: EnvironmentView, after: Envi
     removedFlags: flags.removed,
     evaluators: evaluators.changed,
     removedEvaluators: evaluators.removed,
+    ...(same(before.document.unleash, after.document.unleash) ? {} : { unleash: after.document.unleash ?? null }),
     ...(same(before.document.flagCandidates ?? [], candidates) ? {} : { flagCandidates: [...candidates] }),
   };
 }

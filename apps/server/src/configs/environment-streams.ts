@@ -123,12 +123,13 @@ class Channel {
 }
 
 export function snapshotOf(epoch: string, { document, revision }: EnvironmentView): EnvironmentSnapshot {
-  const { appId = null, environment = null, entries, flags, flagCandidates } = document;
+  const { appId = null, environment = null, entries, flags, flagCandidates, unleash } = document;
   return {
     ...{ epoch, revision },
     document: {
       ...{ appId, environment, entries: [...entries], flags },
       ...(flagCandidates === undefined ? {} : { flagCandidates: [...flagCandidates] }),
+      ...(unleash === undefined ? {} : { unleash }),
     },
   };
 }

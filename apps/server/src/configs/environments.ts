@@ -10,6 +10,9 @@ import {
   type FlagCandidate,
   type FlagDefinition,
   type JsonValue,
+  type UnleashFeature,
+  type UnleashSegment,
+  type UnleashState,
 } from '@bailiwick/evaluation';
 import type { ResourceScope } from '../ports/resource-store.port.js';
 import type { ConfigContentStored, FlagContent, Item, SegmentContent } from './config-content.js';
@@ -124,7 +127,7 @@ export class Environments {
       const value = this.#cipher.plain(item);
       if (value !== undefined) entries.push(toEntry(item, value, underWay.configCandidate(item)));
     }
-    const { flags, candidates } = this.#flagsOf(state, scope, underWay);
+    const { flags, candidates, unleash } = this.#flagsOf(state, scope, underWay);
     const evaluators: Record<string, JsonValue> = {};
     for (const item of mostSpecific(state.all<SegmentContent>('segment'), scope))
       evaluators[item.key] = item.content.rule;
@@ -134,8 +137,9 @@ export class Environments {
       entries,
       flags: { flags, $evaluators: evaluators },
       ...(candidates.length === 0 ? {} : { flagCandidates: candidates }),
+      ...(unleash === undefined ? {} : { unleash }),
     };
-    const compiled = compileEnvironment(document);
+    const compiled = compileEnvironment(document, { random: Math.random });
     return { ...scope, revision: this.revisionOf(scope), document, compiled, sensitiveKeys };
   }
 
@@ -143,15 +147,24 @@ export class Environments {
     state: ConfigurationState,
     scope: ResourceScope,
     underWay: Candidates,
-  ): { flags: Record<string, FlagDefinition>; candidates: FlagCandidate[] } {
+  ): { flags: Record<string, FlagDefinition>; candidates: FlagCandidate[]; unleash: UnleashState | undefined } {
     const flags: Record<string, FlagDefinition> = {};
     const candidates: FlagCandidate[] = [];
+    const features: UnleashFeature[] = [];
+    const segments = new Map<number, UnleashSegment>();
     for (const item of mostSpecific(state.all<FlagContent>('flag'), scope)) {
-      flags[item.key] = item.content.definition;
+      const { definition, unleash } = item.content;
+      if (unleash) {
+        features.push(unleash.feature);
+        for (const segment of unleash.segments) segments.set(segment.id, segment);
+        continue;
+      }
+      flags[item.key] = definition;
       const candidate = underWay.flagCandidate(item);
       if (candidate) candidates.push({ flag: item.key, ...candidate });
     }
-    return { flags, candidates };
+    const unleash = features.length === 0 ? undefined : { features, segments: [...segments.values()] };
+    return { flags, candidates, unleash };
   }
 }
 

@@ -38,8 +38,12 @@ export class FlagService {
   }
 }
 
-const shownFlag = ({ definition, description }: FlagContent): JsonValue =>
-  ({ ...definition, ...(description === undefined ? {} : { description }) }) as unknown as JsonValue;
+const shownFlag = ({ definition, description, unleash }: FlagContent): JsonValue =>
+  ({
+    ...definition,
+    ...(unleash === undefined ? {} : { unleash }),
+    ...(description === undefined ? {} : { description }),
+  }) as unknown as JsonValue;
 
 const shownSegment = (content: SegmentContent): JsonValue => ({ ...content });
 

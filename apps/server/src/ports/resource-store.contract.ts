@@ -161,6 +161,22 @@ export function describeResourceStore(name: string, start: () => Promise<Resourc
       await commit(store, put('short-lived', '1'));
     });
 
+    it('says what there was at any revision', async () => {
+      const change = put('once', '1', { kind: 'segment' });
+      const first = await commit(store, change);
+      const second = await commit(store, {
+        resource: { ...change.resource, content: '2', version: 2 },
+        action: 'replace',
+      });
+      const third = await commit(store, {
+        resource: { ...change.resource, content: null, version: 3 },
+        action: 'delete',
+      });
+      const at = async (revision: number) =>
+        (await store.asOf('segment', revision)).filter((one) => one.key === 'once').map((one) => one.content);
+      expect(await Promise.all([first - 1, first, second, third].map(at))).toEqual([[], ['1'], ['2'], []]);
+    });
+
     it('writes the audit facts in the same transaction, with the revision, and finds them', async () => {
       const ids = [randomUUID(), randomUUID(), randomUUID()];
       for (const [i, id] of ids.entries()) {

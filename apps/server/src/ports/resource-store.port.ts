@@ -9,7 +9,16 @@ import type { AuditFacts } from '@bailiwick/contract';
 import type { Page } from './policy-archive.port.js';
 
 /** Each kind has its own table; all have the same columns. */
-export const resourceKinds = ['config', 'flag', 'segment', 'rollout', 'webhook', 'approval', 'freeze'] as const;
+export const resourceKinds = [
+  'config',
+  'flag',
+  'segment',
+  'rollout',
+  'webhook',
+  'approval',
+  'freeze',
+  'snapshot',
+] as const;
 export type ResourceKind = (typeof resourceKinds)[number];
 
 /** Where a resource applies: everywhere, in an app, or in one environment of an app. `environment` needs an `appId`. */
@@ -99,6 +108,8 @@ export interface ResourceStore {
   revision(): Promise<number>;
   /** Versions written after `revision`, in order, whole revisions only; at least one revision when there is one, else about `limit` versions. */
   changesAfter(revision: number, limit: number): Promise<readonly ResourceVersion[]>;
+  /** Every resource of the kind as of a revision: the newest version of each up to it; what was deleted by then is left out. */
+  asOf(kind: ResourceKind, revision: number): Promise<readonly ResourceVersion[]>;
   /** Newest first; also of deleted resources. */
   versions(
     kind: ResourceKind,

@@ -9,6 +9,8 @@ import { type ConfigSnapshot, compileConfig } from '../hierarchy/config-snapshot
 import type { JsonValue } from '../json.js';
 import { compileExposure, type Exposure } from '../rollouts/exposure.js';
 import type { Rollout } from '../rollouts/rollout.js';
+import { compileUnleash } from '../unleash/compile-unleash.js';
+import type { UnleashState } from '../unleash/unleash-definition.js';
 
 /** While a rollout is under way, those exposed to it are answered by this definition of the flag. */
 export interface FlagCandidate {
@@ -23,6 +25,13 @@ export interface EnvironmentDocument extends ConfigScope {
   /** The most specific definition of each flag, and the segments as `$evaluators`. */
   readonly flags: FlagSet;
   readonly flagCandidates?: readonly FlagCandidate[];
+  /** Flags that came from Unleash and keep its rules and buckets; they go before `flags` of the same key. */
+  readonly unleash?: UnleashState;
+}
+
+export interface EnvironmentOptions {
+  /** 0 ≤ n < 1, for Unleash's random stickiness; absent: always 0. */
+  readonly random?: () => number;
 }
 
 /** As of one moment; immutable. `nowMs`: milliseconds since 1970. */
@@ -41,9 +50,10 @@ interface Candidate {
   readonly flags: CompiledFlags;
 }
 
-export function compileEnvironment(document: EnvironmentDocument): Environment {
+export function compileEnvironment(document: EnvironmentDocument, options: EnvironmentOptions = {}): Environment {
   const flags = compileFlags(document.flags);
   const configs = compileConfig(document.entries, document, { flags });
+  const unleash = document.unleash === undefined ? undefined : compileUnleash(document.unleash);
   const candidates = new Map<string, Candidate>();
   for (const { flag, definition, rollout } of document.flagCandidates ?? []) {
     const next: FlagSet = { ...document.flags, flags: { ...document.flags.flags, [flag]: definition } };
@@ -53,11 +63,12 @@ export function compileEnvironment(document: EnvironmentDocument): Environment {
     configs,
     config: (key, context, nowMs) => configs.get(key, context, nowMs),
     flag: (key, context, nowMs) => {
+      if (unleash?.has(key)) return unleash.evaluate(key, context, nowMs, { nowMs, ...options });
       const candidate = candidates.get(key);
       if (candidate === undefined || !candidate.isExposed(context, nowMs)) return flags.evaluate(key, context, nowMs);
       return candidate.flags.evaluate(key, context, nowMs);
     },
-    flagKeys: () => flags.keys(),
-    hasFlag: (key) => flags.has(key),
+    flagKeys: () => [...new Set([...flags.keys(), ...(unleash?.keys() ?? [])])].sort(),
+    hasFlag: (key) => flags.has(key) || unleash?.has(key) === true,
   };
 }

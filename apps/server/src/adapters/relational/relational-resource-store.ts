@@ -144,6 +144,33 @@ export class RelationalResourceStore implements ResourceStore {
     });
   }
 
+  async asOf(kind: ResourceKind, revision: number): Promise<readonly ResourceVersion[]> {
+    const rows = await this.#guard(() =>
+      this.#database
+        .selectFrom('config_versions as version')
+        .selectAll()
+        .where('kind', '=', kind)
+        .where('revision', '<=', revision)
+        .where('content', 'is not', null)
+        .where(({ not, exists, selectFrom }) =>
+          not(
+            exists(
+              selectFrom('config_versions as newer')
+                .select('newer.id')
+                .whereRef('newer.kind', '=', 'version.kind')
+                .whereRef('newer.id', '=', 'version.id')
+                .whereRef('newer.version', '>', 'version.version')
+                .where('newer.revision', '<=', revision),
+            ),
+          ),
+        )
+        .orderBy('revision')
+        .orderBy('place')
+        .execute(),
+    );
+    return rows.map(toVersion);
+  }
+
   async versions(
     kind: ResourceKind,
     id: string,

@@ -72,6 +72,7 @@ export interface ResourceTables {
   readonly webhooks: ResourceRow;
   readonly approvals: ResourceRow;
   readonly freezes: ResourceRow;
+  readonly snapshots: ResourceRow;
   readonly config_versions: VersionRow;
   readonly audit_logs: AuditRow;
   /** One row a counter: the newest revision, and how far each reader of the feed is. */
@@ -88,6 +89,7 @@ export const tableOf = {
   webhook: 'webhooks',
   approval: 'approvals',
   freeze: 'freezes',
+  snapshot: 'snapshots',
 } as const satisfies Record<ResourceKind, keyof ResourceTables>;
 
 async function createTables(database: Kysely<unknown>): Promise<void> {
