@@ -30,6 +30,8 @@ export const retryDelaysMs: readonly number[] = [5, 30, 120, 600, 1_800, 7_200, 
 /** A worker has a delivery for so long. */
 const takenMs = 60_000;
 const batchSize = 20;
+/** How long an event waits for this instance to have read what it is about. */
+const reachMs = 5_000;
 /** 410: the receiver does not want it any more. */
 const gone = 410;
 
@@ -74,7 +76,10 @@ export class WebhookService {
 
   /** Makes the deliveries that an event asks for; the same event again makes none. */
   async enqueue(event: BusEvent): Promise<void> {
-    const { app_id, environment } = JSON.parse(event.body) as ChangeEvent;
+    const { app_id, environment, revision } = JSON.parse(event.body) as ChangeEvent;
+    // Another instance may have written both the webhook and what it is told of a moment ago.
+    if (!(await this.#parts.feed.whenReached(revision, reachMs)))
+      throw new Error(`revision ${revision} is not here yet`);
     const scope = { appId: app_id, environment };
     const createdAtMs = this.#parts.nowMs();
     const wanted: Pick<Delivery, 'id' | 'webhookId' | 'event' | 'createdAtMs'>[] = [];

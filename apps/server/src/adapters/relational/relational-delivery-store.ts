@@ -1,8 +1,9 @@
 /** `DeliveryStore` in SQL, for SQLite and PostgreSQL alike. Taking is a conditional update a row: who changes the time first has it. */
 import { type Kysely, sql } from 'kysely';
 import type { Delivery, DeliveryOutcome, DeliveryStore } from '../../ports/delivery-store.port.js';
-import { type Migration, migrate } from '../migrations.js';
+import type { Migration } from '../migrations.js';
 import type { DeliveryRow, ResourceTables } from './resource-tables.js';
+import { ignoreUnavailable, Schema } from './schema.js';
 
 async function createTables(database: Kysely<unknown>): Promise<void> {
   await sql`CREATE TABLE webhook_deliveries (
@@ -25,16 +26,18 @@ export class RelationalDeliveryStore implements DeliveryStore {
   readonly #database: Kysely<ResourceTables>;
   readonly #toError: (error: unknown) => unknown;
 
-  private constructor({ database, toError = (error) => error }: DeliveryOptions) {
-    this.#database = database;
-    this.#toError = toError;
+  readonly #schema: Schema;
+
+  private constructor(options: DeliveryOptions) {
+    this.#database = options.database;
+    this.#toError = options.toError ?? ((error) => error);
+    this.#schema = new Schema(options, 'deliveries', migrations);
   }
 
-  /** Migrates first. */
+  /** Migrates, or does so with the first call that reaches the database. */
   static async open(options: DeliveryOptions): Promise<RelationalDeliveryStore> {
     const store = new RelationalDeliveryStore(options);
-    const exclusively = options.exclusively ?? (async (work) => void (await work(options.database)));
-    await store.#guard(() => exclusively((database) => migrate(database, 'deliveries', migrations)));
+    await store.#schema.ensure().catch(ignoreUnavailable);
     return store;
   }
 
@@ -125,6 +128,7 @@ export class RelationalDeliveryStore implements DeliveryStore {
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {
+    await this.#schema.ensure();
     try {
       return await work();
     } catch (error) {

@@ -19,7 +19,6 @@ import {
   resourceKinds,
 } from '../../ports/resource-store.port.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
-import { migrate } from '../migrations.js';
 import {
   type AuditRow,
   type ResourceRow,
@@ -28,6 +27,7 @@ import {
   tableOf,
   type VersionRow,
 } from './resource-tables.js';
+import { ignoreUnavailable, Schema } from './schema.js';
 
 export interface RelationalOptions {
   readonly database: Kysely<ResourceTables>;
@@ -43,19 +43,20 @@ export class RelationalResourceStore implements ResourceStore {
   readonly #database: Kysely<ResourceTables>;
   readonly #replica: Kysely<ResourceTables>;
   readonly #toError: (error: unknown) => unknown;
+  readonly #schema: Schema;
   #epoch: string | undefined;
 
   private constructor(options: RelationalOptions) {
     this.#database = options.database;
     this.#replica = options.readDatabase ?? options.database;
     this.#toError = options.toError ?? ((error) => error);
+    this.#schema = new Schema(options, 'configuration', resourceMigrations);
   }
 
-  /** Migrates first. */
+  /** Migrates, or does so with the first call that reaches the database: one that is away is no reason not to start. */
   static async open(options: RelationalOptions): Promise<RelationalResourceStore> {
     const store = new RelationalResourceStore(options);
-    const exclusively = options.exclusively ?? (async (work) => void (await work(options.database)));
-    await store.#guard(() => exclusively((database) => migrate(database, 'configuration', resourceMigrations)));
+    await store.#schema.ensure().catch(ignoreUnavailable);
     return store;
   }
 
@@ -264,13 +265,14 @@ export class RelationalResourceStore implements ResourceStore {
   }
 
   async isHealthy(): Promise<boolean> {
-    return await revisionIn(this.#database).then(
+    return await this.#guard(() => revisionIn(this.#database)).then(
       () => true,
       () => false,
     );
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {
+    await this.#schema.ensure();
     try {
       return await work();
     } catch (error) {
