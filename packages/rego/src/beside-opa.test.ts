@@ -1,6 +1,6 @@
 /** Answers a real OPA gives, each found as a difference by the fuzzer in `fuzz/`. */
 import { describe, expect, it } from 'vitest';
-import { type BackendName, compile, isRegoErrors, parseJson, toJson } from './index.js';
+import { type BackendName, compile, isRegoErrors, isRegoEvaluationError, parseJson, toJson } from './index.js';
 
 const DATA = parseJson('{"base": {"names": ["a", "b"], "list": [1, 3]}}');
 
@@ -10,6 +10,7 @@ function answer(body: string, backend: BackendName): unknown {
     const value = policy.evaluate('data.t.p', parseJson('{"list": [1, 3], "name": "abc", "obj": {"t": true}}'));
     return value === undefined ? 'undefined' : toJson(value);
   } catch (error) {
+    if (isRegoEvaluationError(error)) return error.code;
     if (!isRegoErrors(error)) throw error;
     return error.errors.map(({ code, location }) => `${code}:${location.row}`).join(' ');
   }
@@ -39,6 +40,10 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     ['p if { some [y, z] in {input.user: input, input.b: 1} }', 'undefined'],
     ['p if { some [y, z] in {input.user: 1, input.b: input} }', 'rego_type_error:2'],
     ['p if { x := y; some y in [1]; every z, _ in [1] { 1 } }', 'rego_compile_error:2'],
+    // An object comprehension is evaluated only beside an object.
+    ['p if { x := input.list; x == {"a": y | y = input.list[_]} }', 'undefined'],
+    ['p if { x := input.obj; x == {"a": y | y = input.list[_]} }', 'eval_conflict_error'],
+    ['p if { x := {"a": 1}; x == {"a": y | y = input.list[_]; y < 2} }', true],
     // A text is no index.
     ['p := input.list["1"]', 'undefined'],
     ['p := input.list.length', 'undefined'],

@@ -221,6 +221,8 @@ export class Lowerer {
       return;
     }
     const name = operatorName(operator) ?? '';
+    const isPlainComparison = name === 'equal' && args.length === 2 && left !== undefined && right !== undefined;
+    if (isPlainComparison && this.comparedWithComprehension(left, right, location)) return;
     const arity = this.builder.arityOf(operator) ?? args.length;
     const inputs = this.atoms(args.slice(0, arity));
     const output = args[arity];
@@ -313,11 +315,22 @@ export class Lowerer {
       return;
     }
     if (this.isReady(left) && this.isReady(right)) {
+      if (this.comparedWithComprehension(left, right, at)) return;
       this.emit({ step: 'equal', left: this.operation(left), right: this.operation(right), at });
     } else if (this.isSource(right) && (left.kind !== 'ref' || this.isReady(right))) {
       this.match(left, this.atom(right), at);
     } else if (this.isSource(left)) this.match(right, this.atom(left), at);
     else later.push(pair);
+  }
+
+  /** An object comprehension is evaluated only beside an object: OPA meets its conflicts only then. */
+  private comparedWithComprehension(left: Term, right: Term, at: Location): boolean {
+    const [closure, other] = left.kind === 'object-comprehension' ? [left, right] : [right, left];
+    if (closure.kind !== 'object-comprehension' || other.kind.endsWith('comprehension')) return false;
+    const value = this.atom(other);
+    this.emit({ step: 'object-shape', value, size: -1, at });
+    this.emit({ step: 'equal', left: value, right: this.operation(closure), at });
+    return true;
   }
 
   private unifyObjects(

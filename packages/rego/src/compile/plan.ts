@@ -111,6 +111,7 @@ export type Step = { readonly at?: Location } & (
   /** For every element of a relation built-in's answer. */
   | { readonly step: 'relation'; readonly from: Op; readonly value: number }
   | { readonly step: 'array-shape'; readonly value: Op; readonly size: number }
+  /** `size` -1: of any size. */
   | { readonly step: 'object-shape'; readonly value: Op; readonly size: number }
   /** The key is none of these. */
   | { readonly step: 'not-key'; readonly value: Op; readonly keys: readonly Value[] }

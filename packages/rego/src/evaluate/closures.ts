@@ -161,7 +161,7 @@ export class ClosureCompiler {
         const read = this.op(step.value);
         return (frame) => {
           const value = read(frame);
-          return isObject(value) && size(value) === step.size;
+          return isObject(value) && (step.size < 0 || size(value) === step.size);
         };
       }
       case 'not-key': {

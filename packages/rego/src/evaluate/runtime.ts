@@ -30,7 +30,7 @@ export function hasArrayShape(value: Value | undefined, length: number): boolean
 }
 
 export function hasObjectShape(value: Value | undefined, length: number): boolean {
-  return isObject(value) && size(value) === length;
+  return isObject(value) && (length < 0 || size(value) === length);
 }
 
 export function setOf(items: readonly Value[]): RegoSet {

@@ -223,7 +223,7 @@ export class PartialEvaluator {
         this.op(step.value, way, (value, after) => {
           const plain = this.plain(value, 'the shape of an unknown value');
           const fits = step.step === 'array-shape' ? isArray(plain) : isObject(plain);
-          if (fits && size(plain) === step.size) next(after);
+          if (fits && (step.size < 0 || size(plain) === step.size)) next(after);
         });
         return;
       case 'not-key':
