@@ -23,11 +23,12 @@ export function questionOf({ fields, lasts }: { readonly fields: Fields; readonl
   return { fields, lasts, id: fields.map((field) => field.join('\u0000')).join('\u0001') };
 }
 
-type Node<T> = Map<Value, Node<T> | T[]>;
+/** By the value of the only field, or by a text made of those of all. */
+type Index<T> = Map<Value, T[]>;
 
 const NOTHING: readonly never[] = [];
 /** In place of an index: one question has been asked. */
-const UNASKED: Node<never> = new Map();
+const UNASKED: Index<never> = new Map();
 /** Shorter collections are quicker searched. */
 const MIN_INDEXED = 6;
 
@@ -43,7 +44,7 @@ function isPlain(value: Value | undefined): boolean {
 
 /** One way of indexing: what is found, and which value in it is looked at. */
 class Indexes<T> {
-  private readonly known = new WeakMap<object, Map<string, Node<T>>>();
+  private readonly known = new WeakMap<object, Map<string, Index<T>>>();
   private readonly items: (of: Value) => readonly T[];
   private readonly valueIn: (item: T) => Value;
 
@@ -52,28 +53,23 @@ class Indexes<T> {
     this.valueIn = valueIn;
   }
 
-  private build(of: Value, fields: Fields): Node<T> {
-    const root: Node<T> = new Map();
-    const last = fields.length - 1;
+  private build(of: Value, fields: Fields): Index<T> {
+    const index: Index<T> = new Map();
+    const keys: Value[] = [];
     next: for (const item of this.items(of)) {
       const value = this.valueIn(item);
-      let node = root;
-      for (let i = 0; i <= last; i++) {
+      for (let i = 0; i < fields.length; i++) {
         const key = fieldValue(value, fields[i] as readonly string[]);
         // What is no plain value equals no plain key.
         if (!isPlain(key)) continue next;
-        const below = node.get(key as Value);
-        if (i === last) {
-          if (below === undefined) node.set(key as Value, [item]);
-          else (below as T[]).push(item);
-        } else if (below === undefined) {
-          const made: Node<T> = new Map();
-          node.set(key as Value, made);
-          node = made;
-        } else node = below as Node<T>;
+        keys[i] = key as Value;
       }
+      const id = fields.length === 1 ? (keys[0] as Value) : joined(keys);
+      const bucket = index.get(id);
+      if (bucket === undefined) index.set(id, [item]);
+      else bucket.push(item);
     }
-    return root;
+    return index;
   }
 
   private search(of: Value, fields: Fields, keys: readonly Value[]): readonly T[] {
@@ -93,19 +89,24 @@ class Indexes<T> {
       byFields = new Map();
       this.known.set(of, byFields);
     }
-    let node: Node<T> | T[] | undefined = byFields.get(id);
-    if (node === UNASKED || (node === undefined && lasts)) node = this.build(of, fields) as Node<T>;
-    else if (node === undefined) {
+    let index: Index<T> | undefined = byFields.get(id);
+    if (index === undefined && !lasts) {
       byFields.set(id, UNASKED);
       return this.search(of, fields, keys);
     }
-    byFields.set(id, node as Node<T>);
-    for (let i = 0; i < keys.length; i++) {
-      if (node === undefined) return NOTHING;
-      node = (node as Node<T>).get(keys[i] as Value);
+    if (index === undefined || index === UNASKED) {
+      index = this.build(of, fields);
+      byFields.set(id, index);
     }
-    return (node as T[] | undefined) ?? NOTHING;
+    return index.get(keys.length === 1 ? (keys[0] as Value) : joined(keys)) ?? NOTHING;
   }
+}
+
+/** One text for several plain values, another for any others. */
+function joined(keys: readonly Value[]): string {
+  let text = '';
+  for (const key of keys) text += typeof key === 'string' ? `${key.length}:${key}` : `;${String(key)};`;
+  return text;
 }
 
 function entries(of: Value): readonly Entry[] {
