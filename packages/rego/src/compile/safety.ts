@@ -2,6 +2,8 @@
  * Stage "safety": orders every body so that variables are bound before they are read, and reports
  * those that nothing binds (`rego_unsafe_var_error`). The order found here is the order of
  * evaluation. Follows OPA's reorderBodyForSafety.
+ *
+ * Over 500 lines: the ordering and what each kind of expression reads and binds, which it asks in turn.
  */
 import type { Body, Expression, Location, Term } from '../syntax/ast.js';
 import { type CompileContext, isEquality, report, type WorkRule, writtenName } from './model.js';

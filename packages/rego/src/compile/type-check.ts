@@ -3,6 +3,8 @@
  * (`rego_type_error`). Rules are typed in the order of their dependencies, so that what reads a rule
  * knows its type. A port of OPA's `v1/ast/check.go`: OPA checks bodies after hoisting references and
  * comprehensions out of calls, so the same is done here, on the fly.
+ *
+ * Over 500 lines: one check for each kind of expression and term, over one environment.
  */
 import type { Body, CallExpression, Expression, Location, Term } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
