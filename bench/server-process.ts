@@ -8,6 +8,7 @@ import { join } from 'node:path';
 export interface ServerProcess {
   readonly url: string;
   readonly token: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -44,6 +45,7 @@ export async function startServerProcess(environment: Readonly<Record<string, st
   }
   return {
     url,
+    pid: child.pid ?? 0,
     token: readFileSync(join(directory, 'admin.token'), 'utf8').trim(),
     stop: async () => {
       const ended = new Promise((resolve) => child.once('exit', resolve));

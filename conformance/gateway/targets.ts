@@ -26,6 +26,8 @@ export async function embeddedGateway(): Promise<Target & { readonly gateway: Ga
     upstreamTimeoutMs: 10_000,
     maxBodyBytes: 1_000_000,
     localServices: new Map(),
+    secrets: { environment: {}, local: absent as never, openVault: () => absent as never },
+    secretCacheMs: 300_000,
     ownAnswer: (path) =>
       path === '/metrics'
         ? metrics.registry.metrics().then((body) => ({ status: 200, type: metrics.registry.contentType, body }))

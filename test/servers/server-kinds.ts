@@ -6,6 +6,7 @@ import { isOpaInstalled, opaInstallHint } from './opa.js';
 import { isPostgresInstalled, postgresInstallHint } from './postgres.js';
 import { isRabbitMqInstalled, rabbitMqInstallHint } from './rabbitmq.js';
 import { isRedisInstalled, redisInstallHint } from './redis.js';
+import { isVaultInstalled, vaultInstallHint } from './vault.js';
 
 export const serverKinds = {
   etcd: { title: 'etcd v3', isInstalled: isEtcdInstalled, installHint: etcdInstallHint },
@@ -14,6 +15,7 @@ export const serverKinds = {
   postgres: { title: 'PostgreSQL', isInstalled: isPostgresInstalled, installHint: postgresInstallHint },
   redis: { title: 'Redis', isInstalled: isRedisInstalled, installHint: redisInstallHint },
   rabbitmq: { title: 'RabbitMQ', isInstalled: isRabbitMqInstalled, installHint: rabbitMqInstallHint },
+  vault: { title: 'Vault', isInstalled: isVaultInstalled, installHint: vaultInstallHint },
   chromium: { title: 'Chromium', isInstalled: isChromiumInstalled, installHint: chromiumInstallHint },
 } as const;
 

@@ -14,6 +14,7 @@ import { ExplanationService } from './decisions/explanation.js';
 import { ImpactService } from './decisions/impact.js';
 import { InstanceRegistry } from './decisions/instances.js';
 import { WorldCompiler } from './decisions/world.js';
+import type { SecretDefinition } from './gateway/resource-schemas.js';
 import { ApiKeys } from './identity/api-keys.js';
 import { Authenticator } from './identity/authenticator.js';
 import { discoveredKeys, fileKeys, fixedKeys } from './identity/key-sources.js';
@@ -30,7 +31,7 @@ import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.por
 import type { SecretStore } from './ports/secret-store.port.js';
 import { TrafficCounts } from './rollouts/traffic-counts.js';
 import type { Settings } from './settings.js';
-import { openRateLimits, openStores } from './stores.js';
+import { openRateLimits, openStores, openVault } from './stores.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 
@@ -60,6 +61,8 @@ export interface Platform {
   readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
   /** Failed and denied requests of late, of all instances. */
   readonly traffic: TrafficCounts;
+  /** A Vault that the gateway's file names. */
+  readonly openVault: (definition: SecretDefinition) => SecretStore;
   /** Waits, at most `timeoutMs`, until every write acknowledged so far has reached history. */
   settled(timeoutMs: number): Promise<void>;
   stop(): Promise<void>;
@@ -213,6 +216,7 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       secrets,
       configuration,
       openRateLimits,
+      openVault,
       traffic,
       settled,
       stop,

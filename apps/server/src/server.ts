@@ -131,6 +131,8 @@ async function startGateway({
     upstreamTimeoutMs: settings.upstreamTimeoutMs,
     maxBodyBytes: settings.maxProxyBodyBytes,
     ownAnswer: (path) => ownAnswer(path, platform, settings),
+    secrets: { environment: process.env, local: platform.secrets, openVault: platform.openVault },
+    secretCacheMs: settings.secretCacheSeconds * 1000,
   });
   const path =
     settings.gatewayFile === '' ? join(installationRoot, 'deploy', 'apisix', 'apisix.yaml') : settings.gatewayFile;
@@ -145,7 +147,9 @@ async function startGateway({
     BAILIWICK_DISCOVERY_URL: ownDiscovery,
   };
   gateway.load(readGatewayFile(path, variables));
+  await gateway.settled();
   await gateway.listen(settings.host, publicPort);
+  if (settings.tlsPort !== 0) await gateway.listenTls(settings.host, settings.tlsPort);
   const unfollow = followGatewayFile(path, variables, (file) => gateway.load(file), logger);
   return async () => {
     unfollow();

@@ -84,6 +84,22 @@ export const settingDefinitions = define({
     default: '',
     meaning: 'The apisix.yaml the gateway reads. Default: deploy/apisix/apisix.yaml of this installation.',
   },
+  tlsPort: {
+    variable: 'BAILIWICK_TLS_PORT',
+    kind: 'integer',
+    default: '0',
+    min: 0,
+    max: 65_535,
+    meaning: 'A second public port with TLS, by the certificates of the gateway file’s `ssls`. 0: none.',
+  },
+  secretCacheSeconds: {
+    variable: 'BAILIWICK_SECRET_CACHE_SECONDS',
+    kind: 'integer',
+    default: '300',
+    min: 1,
+    meaning:
+      'How long the gateway uses a secret before it asks for it again, in seconds; a lease that ends sooner counts.',
+  },
   publicUrl: {
     variable: 'BAILIWICK_PUBLIC_URL',
     kind: 'string',

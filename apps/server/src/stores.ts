@@ -10,6 +10,8 @@ import { MemoryEventBus } from './adapters/memory/memory-event-bus.js';
 import { RelationalDeliveryStore } from './adapters/relational/relational-delivery-store.js';
 import { RelationalResourceStore } from './adapters/relational/relational-resource-store.js';
 import type { ResourceTables } from './adapters/relational/resource-tables.js';
+import { openVaultSecrets } from './adapters/vault/vault-secrets.js';
+import type { SecretDefinition } from './gateway/resource-schemas.js';
 import type { AuditLogStore } from './ports/audit-log.port.js';
 import type { Cache } from './ports/cache.port.js';
 import type { DecisionStore } from './ports/decision-store.port.js';
@@ -35,6 +37,24 @@ export interface Stores {
   /** The relational store's connections, where it has a pool. */
   readonly pool: (() => { readonly total: number; readonly idle: number; readonly waiting: number }) | undefined;
   close(): Promise<void>;
+}
+
+/** A Vault that the gateway's file names, as its `secrets` have it. */
+export function openVault(definition: SecretDefinition): SecretStore {
+  const { uri, namespace, ca, prefix, kv_version: kvVersion, token, role_id: roleId, secret_id: secretId } = definition;
+  return openVaultSecrets({
+    address: uri,
+    namespace,
+    ca,
+    prefix,
+    kvVersion,
+    transitMount: 'transit',
+    transitKey: 'bailiwick',
+    login:
+      roleId !== undefined && secretId !== undefined
+        ? { kind: 'approle', roleId, secretId, mount: definition.approle_mount }
+        : { kind: 'token', token: token ?? '' },
+  });
 }
 
 /** Counters for the gateway's limits: of this process, or in the Redis that a plugin names, whose client is loaded then. */

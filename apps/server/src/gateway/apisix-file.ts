@@ -83,7 +83,10 @@ function substitute(
   if (Array.isArray(value)) return value.map((item, index) => substitute(item, variables, [...at, index], report));
   if (typeof value === 'object' && value !== null)
     return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, substitute(item, variables, [...at, key], report)]),
+      Object.entries(value).map(([key, item]) => [
+        String(substitute(key, variables, [...at, key], report)),
+        substitute(item, variables, [...at, key], report),
+      ]),
     );
   return value;
 }

@@ -4,15 +4,19 @@
  * force.
  */
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { BailiwickError } from '@bailiwick/contract';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { BailiwickError, isBailiwickError } from '@bailiwick/contract';
 import type { ProblemAnswer } from '../http/problems.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { type ServerSpan, startServerSpan } from '../telemetry/tracing.js';
 import { answerBrokenRequest } from './broken-request.js';
 import { asAnswer, type Chain, type ResponsePhases } from './chain.js';
-import { Exchange } from './exchange.js';
+import { Exchange, type UpstreamTarget } from './exchange.js';
 import { KeptState } from './kept-state.js';
 import type { Outcome, PluginServices } from './plugin.js';
 import { plugins } from './plugins/index.js';
@@ -20,9 +24,13 @@ import { requestIdPattern } from './plugins/request-id.js';
 import { handOver, proxy } from './proxy.js';
 import { readRequestPath } from './request-path.js';
 import type { GatewayFile } from './resource-schemas.js';
+import { withResolved } from './secret-references.js';
+import { SecretResolver, type SecretSources } from './secret-resolver.js';
 import { sendAnswer } from './send-answer.js';
 import { type CompiledRoute, Table } from './table.js';
+import { clientCertificateFault, findServerName, type ServerName, serverNames } from './tls.js';
 import type { LocalServices } from './upstreams/upstream-node.js';
+import { isWebsocketRequest, type TunnelOptions, tunnel } from './websocket.js';
 
 export interface GatewayOptions {
   readonly services: PluginServices;
@@ -32,6 +40,9 @@ export interface GatewayOptions {
   readonly upstreamTimeoutMs: number;
   readonly maxBodyBytes: number;
   readonly localServices: LocalServices;
+  readonly secrets: SecretSources;
+  /** How long a secret is used before it is asked for again, in milliseconds. */
+  readonly secretCacheMs: number;
   /** After each answer, for whoever counts. Must not throw. */
   readonly onAnswer?: (exchange: Exchange, status: number) => void;
   /** `/livez`, `/readyz`, `/metrics`: answered here, without a token. Undefined: not one of them. */
@@ -55,35 +66,86 @@ interface Handling {
   phases: ResponsePhases;
   readonly span: ServerSpan | undefined;
   isFinished: boolean;
+  /** What a client that wants a WebSocket sent after its handshake. */
+  readonly upgradeHead: Buffer | undefined;
 }
+
+const serverOptions = {
+  maxHeaderSize: 32 * 1024,
+  requestTimeout: 300_000,
+  headersTimeout: 15_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 5_000,
+} as const;
 
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #server: Server;
   readonly #kept = new KeptState();
+  readonly #secrets: SecretResolver;
+  #tlsServer: TlsServer | undefined;
+  #file: GatewayFile | undefined;
   #table: Table | undefined;
+  #names: readonly ServerName[] = [];
+  /** Connections that Node has handed over and does not end by itself. */
+  readonly #upgraded = new Set<Duplex>();
   #isStopping = false;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
-    this.#server = createServer(
-      {
-        maxHeaderSize: 32 * 1024,
-        requestTimeout: 300_000,
-        headersTimeout: 15_000,
-        keepAliveTimeout: 65_000,
-        connectionsCheckingInterval: 5_000,
-      },
-      (request, response) => this.#handle(request, response),
-    );
-    this.#server.maxHeadersCount = 200;
-    this.#server.on('clientError', (error, socket) => answerBrokenRequest(error, socket));
+    this.#server = createServer(serverOptions, (request, response) => this.#handle(request, response, undefined));
+    this.#prepare(this.#server);
+    this.#secrets = new SecretResolver({
+      sources: options.secrets,
+      logger: options.logger,
+      cacheMs: options.secretCacheMs,
+      retryMs: Math.min(options.secretCacheMs, 5_000),
+      onChange: () => this.#rebuild(),
+    });
   }
 
-  /** Puts a file's routes in force, all at once; requests on their way end under the old ones. Throws, and changes nothing, when it cannot. */
+  #prepare(server: Server | TlsServer): void {
+    server.maxHeadersCount = 200;
+    server.on('clientError', (error, socket) => answerBrokenRequest(error, socket));
+  }
+
+  /**
+   * Puts a file's routes in force, all at once; requests on their way end under the old ones. Throws, and changes nothing, when it cannot.
+   * Routes whose secrets are still being fetched answer 503 until `settled`.
+   */
   load(file: GatewayFile): void {
+    this.#secrets.use(file);
+    this.#apply(file);
+    this.#file = file;
+  }
+
+  /** Resolves when the secrets of the file in force have been fetched, or could not be. */
+  async settled(): Promise<void> {
+    await this.#secrets.settled();
+  }
+
+  /** Asks for all secrets again, now. */
+  refreshSecrets(): void {
+    this.#secrets.refresh();
+  }
+
+  #rebuild(): void {
+    if (!this.#file) return;
+    try {
+      this.#apply(this.#file);
+    } catch (error) {
+      this.#options.logger.error(
+        { error },
+        'the gateway keeps its old routes: they cannot be compiled with the new secrets',
+      );
+    }
+  }
+
+  #apply(file: GatewayFile): void {
     this.#kept.begin();
     const { services, logger, localServices, upstreamTimeoutMs } = this.#options;
+    const lookUp = (text: string): string => this.#secrets.lookUp(text);
+    const names = serverNames(file.ssls, (definition) => withResolved(definition, lookUp));
     const table = new Table(file, {
       plugins,
       services,
@@ -91,58 +153,110 @@ export class Gateway {
       kept: this.#kept,
       localServices,
       upstreamTimeoutMs,
-      lookUp: (text) => {
-        throw new BailiwickError('unavailable', {
-          reason: 'gateway.secret_unresolved',
-          message: 'A secret that this route needs cannot be had now.',
-          operatorMessage: text,
-        });
-      },
+      lookUp,
     });
     const before = this.#table;
     this.#table = table;
+    this.#names = names;
+    this.#listenForUpgrades(table.usesWebsockets);
     void before?.close();
     void this.#kept.sweep();
   }
 
+  /** Without a listener Node takes a request that wants an upgrade for an ordinary one, which is right where no route has WebSockets. */
+  #listenForUpgrades(isOn: boolean): void {
+    for (const server of [this.#server, this.#tlsServer]) {
+      server?.removeAllListeners('upgrade');
+      if (isOn) server?.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    }
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    this.#upgraded.add(socket);
+    socket.once('close', () => this.#upgraded.delete(socket));
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket as Socket);
+    response.once('finish', () => socket.end());
+    // What is no WebSocket is answered as an ordinary request; one with a body cannot be, because Node has let go of its parser.
+    const hasBody =
+      request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+    if (hasBody) answerBrokenRequest(new Error('an upgrade with a body'), socket);
+    else this.#handle(request, response, isWebsocketRequest(request) ? head : undefined);
+  }
+
+  /** A second listener, with TLS by the certificates of the file's `ssls`. Resolves with its port. */
+  async listenTls(host: string, port: number): Promise<number> {
+    const server = createTlsServer(
+      {
+        ...serverOptions,
+        // A certificate is asked of everybody and judged a request later, when it is known which name it is for.
+        requestCert: true,
+        rejectUnauthorized: false,
+        SNICallback: (name, settle) => {
+          const found = findServerName(this.#names, name);
+          if (found) settle(null, found.context);
+          else settle(new Error('no certificate for this name'));
+        },
+      },
+      (request, response) => this.#handle(request, response, undefined),
+    );
+    this.#prepare(server);
+    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    this.#tlsServer = server;
+    this.#listenForUpgrades(this.#table?.usesWebsockets === true);
+    return await listenOn(server, host, port);
+  }
+
   /** Resolves with the port it listens on. */
   async listen(host: string, port: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, host, () => {
-        this.#server.off('error', reject);
-        resolve();
-      });
-    });
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+    return await listenOn(this.#server, host, port);
   }
 
   /** Stops accepting, lets requests on their way finish within `graceMs`, then cuts. */
   async close(graceMs = 10_000): Promise<void> {
     this.#isStopping = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
-    const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+    const servers = [this.#server, ...(this.#tlsServer ? [this.#tlsServer] : [])];
+    const closed = Promise.all(
+      servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve()))),
+    );
+    for (const server of servers) server.closeIdleConnections();
+    const timer = setTimeout(() => {
+      for (const server of servers) server.closeAllConnections();
+      for (const socket of this.#upgraded) socket.destroy();
+    }, graceMs);
     await closed;
     clearTimeout(timer);
+    await this.#secrets.close();
     await this.#table?.close();
     for (const upstream of this.#table?.upstreams ?? []) upstream.destroy();
     await this.#kept.close();
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse): void {
+  #handle(request: IncomingMessage, response: ServerResponse, upgradeHead: Buffer | undefined): void {
     const given = request.headers['x-request-id'];
     const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
     if (this.#isStopping) response.setHeader('connection', 'close');
     const target = readRequestPath(request.url ?? '/');
-    const about = { requestId, host: hostOf(request), isTls: false, maxBodyBytes: this.#options.maxBodyBytes };
+    const isTls = 'encrypted' in request.socket;
+    const about = { requestId, host: hostOf(request), isTls, maxBodyBytes: this.#options.maxBodyBytes };
     if (target.kind === 'refused') {
       const exchange = new Exchange(request, response, { path: '/', raw: '/', query: '' }, about);
       this.#refuse(unrouted(exchange), badPath(target.why));
       return;
     }
     const exchange = new Exchange(request, response, target, about);
+    if (isTls) {
+      const fault = clientCertificateFault(this.#names, request.socket as TLSSocket, {
+        host: about.host,
+        path: target.path,
+      });
+      if (fault !== undefined) {
+        this.#refuse(unrouted(exchange), badCertificate(fault));
+        return;
+      }
+    }
     const own =
       exchange.method === 'GET' || exchange.method === 'HEAD' ? this.#options.ownAnswer(target.path) : undefined;
     if (own) {
@@ -155,17 +269,17 @@ export class Gateway {
       const { facts } = match.target;
       exchange.route = facts.uri === match.uri ? facts : { ...facts, uri: match.uri };
     }
-    this.#begin(exchange, match?.target);
+    this.#begin(exchange, match?.target, upgradeHead);
   }
 
-  #begin(exchange: Exchange, route: CompiledRoute | undefined): void {
+  #begin(exchange: Exchange, route: CompiledRoute | undefined, upgradeHead: Buffer | undefined): void {
     const chain = route?.chain ?? this.#table?.globalChain;
     const span = startServerSpan(`${exchange.method} ${route?.facts.id ?? 'none'}`, exchange.request.headers, {
       'http.request.method': exchange.method,
       'url.path': exchange.path,
     });
     exchange.traceId = span.traceId;
-    const handling: Handling = { exchange, route, phases: noPhases, span, isFinished: false };
+    const handling: Handling = { exchange, route, phases: noPhases, span, isFinished: false, upgradeHead };
     try {
       const outcome = chain?.run(exchange);
       if (outcome instanceof Promise)
@@ -222,10 +336,24 @@ export class Gateway {
       return;
     }
     const timeouts = route.timeouts ?? upstream.timeouts;
-    proxy(exchange, upstream, { phases, traceHeaders, timeouts }, (error) => {
-      if (error === undefined) this.#finish(handling);
-      else this.#refuse(handling, error);
-    });
+    const onDone = (error?: unknown): void =>
+      error === undefined ? this.#finish(handling) : this.#refuse(handling, error);
+    if (handling.upgradeHead && route.isWebsocket)
+      this.#tunnel(handling, upstream, { traceHeaders, timeouts, first: handling.upgradeHead }, onDone);
+    else proxy(exchange, upstream, { phases, traceHeaders, timeouts }, onDone);
+  }
+
+  #tunnel(
+    handling: Handling,
+    upstream: UpstreamTarget,
+    options: TunnelOptions,
+    onDone: (error?: unknown) => void,
+  ): void {
+    try {
+      tunnel(handling.exchange, upstream, options, onDone);
+    } catch (error) {
+      onDone(error);
+    }
   }
 
   #answer(handling: Handling, answer: NonNullable<Outcome>): void {
@@ -249,8 +377,19 @@ export class Gateway {
   #refuse(handling: Handling, error: unknown): void {
     const answer = asAnswer(error);
     const problem = this.#options.toProblem(answer.body, handling.exchange.requestId);
-    if (problem.isFault) this.#logFault(handling.exchange, error);
+    if (problem.isFault) this.#logRefusal(handling.exchange, problem, error);
     this.#answer(handling, { ...answer, status: problem.status });
+  }
+
+  /** A fault of our own is an error; an upstream or an issuer that is away is told in one line. */
+  #logRefusal(exchange: Exchange, problem: ProblemAnswer, error: unknown): void {
+    if (problem.status === 500) {
+      this.#logFault(exchange, error);
+      return;
+    }
+    const why = isBailiwickError(error) ? error.details.operatorMessage : undefined;
+    const about = { request_id: exchange.requestId, route: exchange.route?.id, reason: problem.body.reason, why };
+    this.#options.logger.warn(about, 'gateway request refused');
   }
 
   #logFault(exchange: Exchange, error: unknown): void {
@@ -312,6 +451,7 @@ const unrouted = (exchange: Exchange): Handling => ({
   phases: noPhases,
   span: undefined,
   isFinished: false,
+  upgradeHead: undefined,
 });
 
 /** `error_msg` beside the problem's members is what APISIX says. */
@@ -325,6 +465,12 @@ const noRoute = (): BailiwickError =>
 const badPath = (why: string): BailiwickError =>
   new BailiwickError('invalid', { reason: 'gateway.bad_path', message: `The gateway refuses this address: ${why}.` });
 
+const badCertificate = (why: string): BailiwickError =>
+  new BailiwickError('invalid', {
+    reason: 'gateway.client_certificate',
+    message: `The gateway refuses this connection: ${why}.`,
+  });
+
 const noUpstream = (): BailiwickError =>
   new BailiwickError('unavailable', {
     reason: 'gateway.no_upstream',
@@ -336,3 +482,15 @@ const hostOf = (request: IncomingMessage): string => {
   const colon = host.lastIndexOf(':');
   return (colon > 0 && !host.endsWith(']') ? host.slice(0, colon) : host).toLowerCase();
 };
+
+async function listenOn(server: Server | TlsServer, host: string, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}

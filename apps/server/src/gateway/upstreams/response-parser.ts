@@ -113,6 +113,7 @@ export class ResponseParser {
       return rest;
     }
     this.#deliver(status, raw, statusLine.startsWith('HTTP/1.1'), rest);
+    if (this.#state === 'tunnel') return undefined;
     return this.#state === 'idle' && rest.length > 0 ? this.#surplus() : rest;
   }
 
@@ -127,8 +128,11 @@ export class ResponseParser {
     this.#isKeptAlive = isVersion11 ? !framing.isClose : framing.isKeepAlive;
     const hasNoBody = this.#isHeadRequest || status === 204 || status === 304;
     const hasSurplus = rest.length > 0;
-    if (status === 101) this.#state = 'tunnel';
-    else if (hasNoBody || framing.length === 0) this.#state = 'idle';
+    // What came with the 101 is the tunnel's already.
+    if (status === 101) {
+      this.#state = 'tunnel';
+      this.#kept = rest;
+    } else if (hasNoBody || framing.length === 0) this.#state = 'idle';
     else if (framing.isChunked) this.#state = 'chunk-size';
     else if (framing.length !== undefined) this.#state = 'length';
     else this.#state = 'until-close';

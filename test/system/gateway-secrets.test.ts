@@ -1,0 +1,108 @@
+/** Secrets of the gateway's file: from the environment and the encrypted file, changed while running, and never shown. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parseApisixFile } from '../../apps/server/src/gateway/apisix-file.js';
+import { plugins } from '../../apps/server/src/gateway/plugins/index.js';
+import { startTestServer, type TestServer } from './harness.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'bailiwick-gateway-secrets-'));
+const file = join(folder, 'apisix.yaml');
+const secretWords = ['first-secret-value', 'second-secret-value', 'environment-secret-value'];
+let upstream: Server;
+let server: TestServer;
+let output = '';
+
+beforeAll(async () => {
+  upstream = createServer((request, response) => response.end(String(request.headers['x-key'] ?? 'none')));
+  await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
+  const node = `upstream: {type: roundrobin, nodes: {"127.0.0.1:${(upstream.address() as AddressInfo).port}": 1}}`;
+  process.env['GATEWAY_TEST_SECRET'] = secretWords[2];
+  writeFileSync(
+    file,
+    `consumers:
+  - {username: jack, plugins: {key-auth: {key: $secret://local/consumers/jack/key}}}
+routes:
+  - {id: local, uri: /local, plugins: {proxy-rewrite: {headers: {set: {X-Key: $secret://local/llm/openai/key}}}}, ${node}}
+  - {id: env, uri: /env, plugins: {proxy-rewrite: {headers: {set: {X-Key: $env://GATEWAY_TEST_SECRET}}}}, ${node}}
+  - {id: keyed, uri: /keyed, plugins: {key-auth: {}}, ${node}}
+  - {id: open, uri: /open, ${node}}
+#END
+`,
+  );
+  const write = process.stderr.write.bind(process.stderr);
+  vi.spyOn(process.stderr, 'write').mockImplementation(((chunk: string | Uint8Array) => {
+    output += String(chunk);
+    return write('');
+  }) as typeof process.stderr.write);
+  server = await startTestServer({ gatewayFile: file, secretCacheSeconds: '1', logLevel: 'silent' });
+});
+afterAll(async () => {
+  vi.restoreAllMocks();
+  delete process.env['GATEWAY_TEST_SECRET'];
+  await server.stop();
+  upstream.closeAllConnections();
+  await new Promise((resolve) => upstream.close(resolve));
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const get = (path: string, headers: Record<string, string> = {}) => server.call('GET', path, { token: null, headers });
+
+describe('a secret', () => {
+  it('that cannot be had makes its own route 503 and no other, and is not sent as its name', async () => {
+    expect((await get('/local')).json).toMatchObject({ status: 503, reason: 'gateway.secret_unresolved' });
+    expect((await get('/open')).status).toBe(200);
+    expect((await get('/env')).text).toBe(secretWords[2]);
+  });
+
+  it('of a consumer that cannot be had makes an unknown key 503, not 401', async () => {
+    expect((await get('/keyed', { apikey: 'perhaps' })).status).toBe(503);
+    expect((await get('/keyed')).status).toBe(401);
+  });
+
+  it('takes force when it is there, and again when it changes, without a restart', async () => {
+    const { secrets } = server.running.platform;
+    await secrets.put('llm/openai', { key: secretWords[0] ?? '' });
+    await secrets.put('consumers/jack', { key: 'jack-key' });
+    await vi.waitFor(async () => expect((await get('/local')).text).toBe(secretWords[0]), {
+      timeout: 15_000,
+      interval: 100,
+    });
+    await vi.waitFor(async () => expect((await get('/keyed', { apikey: 'jack-key' })).status).toBe(200), {
+      timeout: 15_000,
+      interval: 100,
+    });
+    await secrets.put('llm/openai', { key: secretWords[1] ?? '' });
+    await vi.waitFor(async () => expect((await get('/local')).text).toBe(secretWords[1]), {
+      timeout: 15_000,
+      interval: 100,
+    });
+  });
+
+  it('is never in metrics, errors, the API or the log', async () => {
+    await server.running.platform.secrets.delete('llm/openai');
+    await vi.waitFor(async () => expect((await get('/local')).status).toBe(503), { timeout: 15_000, interval: 100 });
+    const seen = [
+      output,
+      (await get('/metrics')).text,
+      (await get('/local')).text,
+      (await server.call('GET', '/api/v1/audit')).text,
+      (await server.call('GET', '/openapi.json')).text,
+    ].join('\n');
+    for (const word of secretWords) expect(seen).not.toContain(word);
+  });
+});
+
+describe('a reference in the file', () => {
+  it.each([
+    ['$secret://vault/nowhere/path/key', "names the secret 'vault/nowhere', which is not in secrets"],
+    ['$secret://other/path/key', 'is not a reference that this gateway understands'],
+    ['$secret://local/key', 'is not a reference that this gateway understands'],
+  ])('%s is an error at start', (reference, message) => {
+    const text = `routes:\n  - {id: a, uri: /a, plugins: {proxy-rewrite: {headers: {set: {X-Key: "${reference}"}}}}, upstream: {type: roundrobin, nodes: {"a:1": 1}}}\n#END\n`;
+    expect(() => parseApisixFile(text, 'f', {}, plugins)).toThrow(message);
+  });
+});
