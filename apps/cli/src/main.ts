@@ -1,6 +1,7 @@
 /** The `bailiwick` command. One file a subcommand; exit codes: 0 done, 1 refused or failed, 2 bad usage or a broken check. */
 import { Command } from 'commander';
 import { auditCommand } from './commands/audit.js';
+import { gatewayCommand } from './commands/gateway.js';
 import { policyCommand } from './commands/policy.js';
 import { regoCommand } from './commands/rego.js';
 import { tokenCommand } from './commands/token.js';
@@ -11,6 +12,7 @@ const program = new Command('bailiwick')
   .showHelpAfterError('(--help shows the options)')
   .addCommand(policyCommand())
   .addCommand(auditCommand())
+  .addCommand(gatewayCommand())
   .addCommand(tokenCommand())
   .addCommand(regoCommand());
 

@@ -9,6 +9,8 @@ import { decisionRoutes } from './decisions/decision-routes.js';
 import { exchangeRoutes, reportRoutes } from './exchange/exchange-routes.js';
 import { flagRoutes } from './flags/flag-routes.js';
 import { ofrepRoutes } from './flags/ofrep-routes.js';
+import type { ManagedResources } from './gateway/managed-resources.js';
+import { gatewayResourceRoutes } from './gateway/resource-routes.js';
 import { createApplication } from './http/application.js';
 import { docsRoutes, documentRoutes } from './http/docs-routes.js';
 import { TokenBucket } from './http/token-bucket.js';
@@ -32,11 +34,13 @@ export async function createControl(
   settings: Settings,
   logger: Logger,
   publicUrl: string,
+  gatewayResources: { readonly managed: ManagedResources; readonly exportText: () => string },
 ): Promise<FastifyInstance> {
   const app = createApplication(applicationParts(platform, settings, logger));
   await documentRoutes(app);
   if (settings.roles.includes('control')) {
     policyRoutes(app, platform);
+    gatewayResourceRoutes(app, gatewayResources.managed, gatewayResources.exportText);
     approvalRoutes(app, platform.approvals, platform.configuration.approvals);
     decisionRoutes(app, platform.decisionLog, platform.explanations);
     auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);

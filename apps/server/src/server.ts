@@ -3,10 +3,14 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createControl, createOpaListener } from './control.js';
+import { exportApisixFile, writeApisixFile } from './gateway/export-file.js';
 import { followGatewayFile, readGatewayFile } from './gateway/file-watch.js';
 import { Gateway } from './gateway/gateway.js';
+import { ManagedResources } from './gateway/managed-resources.js';
+import { plugins } from './gateway/plugins/index.js';
 import { ownEngine, projectOf } from './gateway/plugins/opa.js';
 import { ownDiscovery } from './gateway/plugins/openid-connect.js';
+import type { GatewayFile } from './gateway/resource-schemas.js';
 import { toProblem } from './http/problems.js';
 import { ensureAdminToken } from './identity/bootstrap.js';
 import { OpaSync } from './opa/sync.js';
@@ -45,7 +49,11 @@ export async function startServer(settings: Settings, installationRoot: string):
   try {
     if (settings.roles.includes('control')) await seed(platform.policies, { isDemo: settings.demo });
     const tokenPath = await ensureAdminToken(settings.dataDirectory, platform.localKeys, settings.audience);
-    const control = await createControl(platform, settings, logger, publicUrl);
+    const source = gatewaySource(settings, installationRoot);
+    const managed = await startManagedResources(platform, settings, source, logger);
+    stoppers.push(() => managed.stop());
+    const exportText = (): string => exportApisixFile(source.path, managed.exported());
+    const control = await createControl(platform, settings, logger, publicUrl, { managed, exportText });
     stoppers.push(() => control.close());
     if (settings.roles.includes('sync') && settings.opaUrls.length > 0) {
       const sync = new OpaSync(platform.enforcer, {
@@ -77,12 +85,13 @@ export async function startServer(settings: Settings, installationRoot: string):
       stoppers.push(
         await startGateway({
           settings,
-          installationRoot,
           platform,
           logger: log.child({ service: 'gateway' }),
           control,
           demo,
           publicPort,
+          source,
+          managed,
         }),
       );
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
@@ -101,7 +110,8 @@ const controlService = 'control.bailiwick.internal';
 
 interface GatewayParts {
   readonly settings: Settings;
-  readonly installationRoot: string;
+  readonly source: GatewaySource;
+  readonly managed: ManagedResources;
   readonly platform: Platform;
   readonly logger: Logger;
   readonly control: FastifyInstance;
@@ -112,7 +122,8 @@ interface GatewayParts {
 /** Returns the function that stops it. */
 async function startGateway({
   settings,
-  installationRoot,
+  source,
+  managed,
   platform,
   logger,
   control,
@@ -134,27 +145,81 @@ async function startGateway({
     secrets: { environment: process.env, local: platform.secrets, openVault: platform.openVault },
     secretCacheMs: settings.secretCacheSeconds * 1000,
   });
-  const path =
-    settings.gatewayFile === '' ? join(installationRoot, 'deploy', 'apisix', 'apisix.yaml') : settings.gatewayFile;
-  const variables = {
-    ...process.env,
-    BAILIWICK_CONTROL_HOST: controlService,
-    BAILIWICK_CONTROL_PORT: '80',
-    BAILIWICK_DEMO_HOST: '127.0.0.1',
-    // Without the demo nothing listens there: the route answers 503.
-    BAILIWICK_DEMO_PORT: String(demo?.port ?? 9),
-    BAILIWICK_OPA_URL: ownEngine,
-    BAILIWICK_DISCOVERY_URL: ownDiscovery,
+  // Without the demo nothing listens there: the route answers 503.
+  const variables = { ...source.variables, BAILIWICK_DEMO_PORT: String(demo?.port ?? 9) };
+  let file = readGatewayFile(source.path, variables);
+  const apply = (next: GatewayFile): void => {
+    gateway.load(managed.merged(next));
+    file = next;
   };
-  gateway.load(readGatewayFile(path, variables));
+  apply(file);
+  managed.onChange(() => {
+    try {
+      apply(file);
+    } catch (error) {
+      logger.error({ error }, 'the gateway keeps its old routes: the managed resources cannot be used');
+    }
+  });
   await gateway.settled();
   await gateway.listen(settings.host, publicPort);
   if (settings.tlsPort !== 0) await gateway.listenTls(settings.host, settings.tlsPort);
-  const unfollow = followGatewayFile(path, variables, (file) => gateway.load(file), logger);
+  const unfollow = followGatewayFile(source.path, variables, apply, logger);
   return async () => {
     unfollow();
     await gateway.close();
   };
+}
+
+interface GatewaySource {
+  readonly path: string;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
+
+/** The gateway's file, and what its variables are in this process. */
+function gatewaySource(settings: Settings, installationRoot: string): GatewaySource {
+  return {
+    path:
+      settings.gatewayFile === '' ? join(installationRoot, 'deploy', 'apisix', 'apisix.yaml') : settings.gatewayFile,
+    variables: {
+      ...process.env,
+      BAILIWICK_CONTROL_HOST: controlService,
+      BAILIWICK_CONTROL_PORT: '80',
+      BAILIWICK_DEMO_HOST: '127.0.0.1',
+      BAILIWICK_DEMO_PORT: '9',
+      BAILIWICK_OPA_URL: ownEngine,
+      BAILIWICK_DISCOVERY_URL: ownDiscovery,
+    },
+  };
+}
+
+/** Follows the managed resources, and writes them out for a real APISIX where that is asked for. */
+async function startManagedResources(
+  platform: Platform,
+  settings: Settings,
+  source: GatewaySource,
+  logger: Logger,
+): Promise<ManagedResources> {
+  const managed = new ManagedResources({
+    store: platform.store,
+    plugins,
+    base: () => readGatewayFile(source.path, source.variables),
+    apisixPrefix: settings.apisixEtcdPrefix,
+    keptVersions: settings.keptVersions,
+    nowMs: Date.now,
+  });
+  await managed.start();
+  const write = (): void => {
+    try {
+      writeApisixFile(settings.apisixFile, exportApisixFile(source.path, managed.exported()));
+    } catch (error) {
+      logger.error({ error, file: settings.apisixFile }, 'cannot write the file for APISIX');
+    }
+  };
+  if (settings.apisixFile !== '') {
+    write();
+    managed.onChange(write);
+  }
+  return managed;
 }
 
 /** What the public address answers itself, without a token. */

@@ -84,6 +84,20 @@ export const settingDefinitions = define({
     default: '',
     meaning: 'The apisix.yaml the gateway reads. Default: deploy/apisix/apisix.yaml of this installation.',
   },
+  apisixFile: {
+    variable: 'BAILIWICK_APISIX_FILE',
+    kind: 'string',
+    default: '',
+    meaning:
+      'Where the gateway’s file and managed resources are written as one apisix.yaml for a real APISIX. Not written when empty.',
+  },
+  apisixEtcdPrefix: {
+    variable: 'BAILIWICK_APISIX_ETCD_PREFIX',
+    kind: 'string',
+    default: '',
+    meaning:
+      'Prefix (such as /apisix) under which managed gateway resources are also written as APISIX’s own keys. None when empty.',
+  },
   tlsPort: {
     variable: 'BAILIWICK_TLS_PORT',
     kind: 'integer',
