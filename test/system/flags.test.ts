@@ -205,3 +205,38 @@ describe('a stream', () => {
     await stream.stop();
   });
 });
+
+describe('a browser', () => {
+  it('may read from the origins that the setting names, and nothing else', async () => {
+    const own = await startTestServer({ demo: 'false', corsOrigins: 'https://shop.example' });
+    const preflight = async (path: string, origin: string) =>
+      await own.call('OPTIONS', path, { token: null, headers: { origin, 'access-control-request-method': 'POST' } });
+    const yes = await preflight('/ofrep/v1/evaluate/flags', 'https://shop.example');
+    expect(yes.status).toBe(204);
+    expect(yes.headers.get('access-control-allow-origin')).toBe('https://shop.example');
+    expect(yes.headers.get('access-control-allow-headers')).toContain('authorization');
+    expect(
+      (await preflight('/ofrep/v1/evaluate/flags', 'https://evil.example')).headers.get('access-control-allow-origin'),
+    ).toBeNull();
+    expect(
+      (await preflight('/policies/platform', 'https://shop.example')).headers.get('access-control-allow-origin'),
+    ).toBeNull();
+    const { json } = await own.call('POST', '/api/v1/api-keys', { body: { name: 'k', kind: 'client', ...shop } });
+    const headers = { origin: 'https://shop.example' };
+    const read = await own.call('POST', '/ofrep/v1/evaluate/flags', { token: json.key, body: {}, headers });
+    expect([read.status, read.headers.get('access-control-allow-origin')]).toEqual([200, 'https://shop.example']);
+    await own.stop();
+  });
+
+  it('reads as often as the setting says, and is told when to come back', async () => {
+    const own = await startTestServer({ demo: 'false', readsPerMinute: '20' });
+    const { json } = await own.call('POST', '/api/v1/api-keys', { body: { name: 'k', kind: 'client', ...shop } });
+    const read = async () => await own.call('POST', '/api/v1/configs/fetch', { token: json.key, body: shop });
+    const answers = await Promise.all(Array.from({ length: 30 }, read));
+    expect(answers.filter((one) => one.status === 200)).toHaveLength(20);
+    const refused = answers.find((one) => one.status === 429);
+    expect(refused?.json.reason).toBe('request.rate_limited');
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0);
+    await own.stop();
+  });
+});

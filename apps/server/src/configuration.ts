@@ -10,6 +10,7 @@ import { ConfigurationWriter } from './configs/configuration-writer.js';
 import { EnvironmentStreams } from './configs/environment-streams.js';
 import { Environments } from './configs/environments.js';
 import { FetchService } from './configs/fetch-service.js';
+import { ReadRateLimits } from './configs/rate-limits.js';
 import { ValueCipher } from './configs/value-cipher.js';
 import { ExchangeService } from './exchange/exchange-service.js';
 import { ReportService } from './exchange/report-service.js';
@@ -59,6 +60,7 @@ export interface Configuration {
   readonly approvals: ConfigApprovalDesk;
   readonly exchange: ExchangeService;
   readonly reports: ReportService;
+  readonly limits: ReadRateLimits;
   readonly ofrep: OfrepService;
   readonly fetches: FetchService;
   /** What the worker role does: steps of rollouts, and the audit facts on their way into the sealed chain. */
@@ -135,6 +137,7 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
       exchange,
     },
     reports: new ReportService(store),
+    limits: new ReadRateLimits(cache, settings.readsPerMinute),
     ofrep: new OfrepService(feed, environments),
     fetches: new FetchService(feed, environments),
     startWork: () => {

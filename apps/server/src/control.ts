@@ -1,10 +1,11 @@
 /** The control plane's application with all its routes: what the `control` and `decide` roles serve behind the gateway. */
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { auditRoutes } from './audit/audit-routes.js';
 import { configRoutes } from './configs/config-routes.js';
 import { environmentRoutes } from './configs/environment-routes.js';
 import { fetchRoutes } from './configs/fetch-routes.js';
+import { createReadListener } from './configs/read-listener.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
 import { exchangeRoutes, reportRoutes } from './exchange/exchange-routes.js';
 import { flagRoutes } from './flags/flag-routes.js';
@@ -12,6 +13,7 @@ import { ofrepRoutes } from './flags/ofrep-routes.js';
 import type { ManagedResources } from './gateway/managed-resources.js';
 import { gatewayResourceRoutes } from './gateway/resource-routes.js';
 import { createApplication } from './http/application.js';
+import { CrossOrigin } from './http/cross-origin.js';
 import { docsRoutes, documentRoutes } from './http/docs-routes.js';
 import { TokenBucket } from './http/token-bucket.js';
 import { identityRoutes } from './identity/identity-routes.js';
@@ -46,14 +48,14 @@ export async function createControl(
     auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);
     identityRoutes(app, platform.apiKeys, platform.users);
     configRoutes(app, platform.configuration.configs);
-    fetchRoutes(app, platform.configuration.fetches);
+    fetchRoutes(app, platform.configuration.fetches, platform.configuration.limits);
     environmentRoutes(app, platform.configuration);
     flagRoutes(app, platform.configuration.flags);
     exchangeRoutes(app, platform.configuration.exchange);
     reportRoutes(app, platform.configuration.reports);
     webhookRoutes(app, platform.configuration.webhooks);
     rolloutRoutes(app, platform.configuration);
-    ofrepRoutes(app, platform.configuration.ofrep);
+    ofrepRoutes(app, platform.configuration.ofrep, platform.configuration.limits);
   }
   if (settings.roles.includes('decide')) {
     opaRoutes(app, platform);
@@ -70,7 +72,25 @@ export async function createControl(
   }
   docsRoutes(app);
   await app.ready();
+  if (settings.roles.includes('control')) answerReadsFirst(platform, settings, app);
   return app;
+}
+
+/** Puts the reads that applications make all the time before the application, on whatever server it listens. */
+function answerReadsFirst(platform: Platform, settings: Settings, application: FastifyInstance): void {
+  const { server } = application;
+  const [others] = server.listeners('request') as RequestListener[];
+  if (!others) throw new Error('the application has no listener');
+  const { apiKeys, decisions, metrics, configuration } = platform;
+  server.removeAllListeners('request');
+  server.on(
+    'request',
+    createReadListener({
+      ...{ application, others, apiKeys, decisions, metrics, maxJsonDepth: settings.maxJsonDepth },
+      ...{ fetches: configuration.fetches, ofrep: configuration.ofrep, limits: configuration.limits },
+      crossOrigin: new CrossOrigin(settings.corsOrigins),
+    }),
+  );
 }
 
 /** OPA's REST API alone and without tokens, for a private network. */
@@ -93,5 +113,6 @@ function applicationParts(platform: Platform, settings: Settings, logger: Logger
     // JSON escapes may double a text; what is stored is measured exactly later.
     maxBodyBytes: 2 * (settings.maxRegoBytes + settings.maxDataBytes) + 64 * 1024,
     maxJsonDepth: settings.maxJsonDepth,
+    crossOrigin: new CrossOrigin(settings.corsOrigins),
   };
 }

@@ -94,6 +94,8 @@ export async function startServer(settings: Settings, installationRoot: string):
           managed,
         }),
       );
+    // Streams end only when they are ended: first of all, so that the gateway need not wait for them.
+    stoppers.push(async () => platform.configuration.streams.stop());
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     const greeting = isGateway
       ? greetingText({ publicUrl, seconds, tokenPath, settings })

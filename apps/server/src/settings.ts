@@ -262,6 +262,21 @@ export const settingDefinitions = define({
     max: 1_048_576,
     meaning: 'Largest configuration value, in characters of its JSON.',
   },
+  corsOrigins: {
+    variable: 'BAILIWICK_CORS_ORIGINS',
+    kind: 'list',
+    default: '',
+    meaning: 'Origins whose pages may read configuration and flags (client keys); * for all.',
+  },
+  readsPerMinute: {
+    variable: 'BAILIWICK_READS_PER_MINUTE',
+    kind: 'integer',
+    default: '0',
+    min: 0,
+    max: 1_000_000_000,
+    meaning:
+      'How often an API key may fetch configuration or evaluate flags a minute, over all instances that share a cache. 0: no limit.',
+  },
   webhookPrivateAddresses: {
     variable: 'BAILIWICK_WEBHOOK_PRIVATE_ADDRESSES',
     kind: 'boolean',

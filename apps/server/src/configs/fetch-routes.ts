@@ -3,8 +3,9 @@ import { ConfigFetch, ConfigFetched, isNoneMatch, quoteEtag } from '@bailiwick/c
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { audienceOf, type FetchService } from './fetch-service.js';
+import type { ReadRateLimits } from './rate-limits.js';
 
-export function fetchRoutes(app: FastifyInstance, fetches: FetchService): void {
+export function fetchRoutes(app: FastifyInstance, fetches: FetchService, limits: ReadRateLimits): void {
   app.post<{ Body: ConfigFetch }>(
     '/api/v1/configs/fetch',
     {
@@ -27,6 +28,7 @@ export function fetchRoutes(app: FastifyInstance, fetches: FetchService): void {
       },
     },
     async (request, reply) => {
+      await limits.take(request.caller.actor);
       const fetched = await fetches.fetch(request.body, audienceOf(request.caller.claims));
       reply.header('etag', quoteEtag(fetched.etag)).header('cache-control', 'private, no-cache');
       if (isNoneMatch(request.headers['if-none-match'], fetched.etag)) return reply.status(304).send();

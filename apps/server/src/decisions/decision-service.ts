@@ -28,6 +28,8 @@ export interface DecisionRequest {
   readonly action?: string;
   /** More members of the input: what an LLM call is about, the route … */
   readonly facts?: Readonly<Record<string, Value>>;
+  /** For what applications ask all the time: when it is allowed, it is counted and not logged. */
+  readonly isLoggedOnlyWhenDenied?: boolean;
 }
 
 export interface Decision extends Verdict {
@@ -60,6 +62,7 @@ export class DecisionService {
       isControlPlane: request.action !== undefined,
       actor: request.caller.actor,
       requestId: request.requestId,
+      isLoggedOnlyWhenDenied: request.isLoggedOnlyWhenDenied === true,
     });
   }
 
@@ -72,6 +75,7 @@ export class DecisionService {
       isControlPlane: boolean;
       actor: string;
       requestId: string;
+      isLoggedOnlyWhenDenied?: boolean;
     },
   ): Decision {
     const started = process.hrtime.bigint();
@@ -84,6 +88,7 @@ export class DecisionService {
     const nanoseconds = Number(process.hrtime.bigint() - started);
     const id = randomUUID();
     this.#observer.decided(verdict, nanoseconds / 1e9, about.project);
+    if (about.isLoggedOnlyWhenDenied === true && verdict.allowed) return { ...verdict, id };
     this.#log.record({
       id,
       timestampMs: Date.now(),

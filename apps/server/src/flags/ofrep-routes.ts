@@ -3,6 +3,7 @@ import { isNoneMatch, OfrepAnswer, OfrepBulkAnswer, OfrepRequest, quoteEtag } fr
 import { Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { audienceOf } from '../configs/fetch-service.js';
+import type { ReadRateLimits } from '../configs/rate-limits.js';
 import { scopeOfCaller } from '../configs/scope.js';
 import type { OfrepService } from './ofrep-service.js';
 
@@ -13,7 +14,7 @@ const ScopeQuery = Type.Object({
   flagConfigLastModified: Type.Optional(Type.String()),
 });
 
-export function ofrepRoutes(app: FastifyInstance, ofrep: OfrepService): void {
+export function ofrepRoutes(app: FastifyInstance, ofrep: OfrepService, limits: ReadRateLimits): void {
   const facts = (request: FastifyRequest) => {
     const { appId, environment } = scopeOfCaller(request);
     return { resource: { kind: 'environment', app_id: appId, environment } };
@@ -35,6 +36,7 @@ export function ofrepRoutes(app: FastifyInstance, ofrep: OfrepService): void {
       },
     },
     async (request, reply) => {
+      await limits.take(request.caller.actor);
       const audience = audienceOf(request.caller.claims);
       const { status, body } = ofrep.single(scopeOfCaller(request), request.params.key, request.body, audience);
       return reply.status(status).send(body);
@@ -53,7 +55,10 @@ export function ofrepRoutes(app: FastifyInstance, ofrep: OfrepService): void {
         response: { 200: OfrepBulkAnswer },
       },
     },
-    async (request, reply) => answerBulk(ofrep, request, reply),
+    async (request, reply) => {
+      await limits.take(request.caller.actor);
+      return answerBulk(ofrep, request, reply);
+    },
   );
 }
 
@@ -62,5 +67,5 @@ function answerBulk(ofrep: OfrepService, request: FastifyRequest, reply: Fastify
   if ('status' in result) return reply.status(result.status).send(result.body);
   reply.header('etag', quoteEtag(result.etag)).header('cache-control', 'private, no-cache');
   if (isNoneMatch(request.headers['if-none-match'], result.etag)) return reply.status(304).send();
-  return reply.send(result.body());
+  return reply.type('application/json; charset=utf-8').serializer(String).send(result.text());
 }

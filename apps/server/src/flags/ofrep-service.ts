@@ -49,15 +49,12 @@ export class OfrepService {
     return { status: 404, body: { key, errorCode: 'FLAG_NOT_FOUND', errorDetails: `There is no flag '${key}' here.` } };
   }
 
-  /** `ifNoneMatch`: the tag of an earlier answer, without quotes. */
-  bulk(
-    scope: ResourceScope,
-    request: unknown,
-  ): { readonly etag: string; readonly body: () => OfrepBulkAnswer } | OfrepResult {
+  /** `etag` without quotes; `text` is the answer's JSON, made when it is asked for. */
+  bulk(scope: ResourceScope, request: unknown): { readonly etag: string; readonly text: () => string } | OfrepResult {
     const context = contextOf(request);
     if ('errorCode' in context) return { status: 400, body: context as OfrepFailure };
     const view = this.#environments.view(scope);
-    return { etag: this.#etagOf(view, context), body: () => this.#bulkOf(view, context) };
+    return { etag: this.#etagOf(view, context), text: () => JSON.stringify(this.#bulkOf(view, context)) };
   }
 
   /** Covers the set's revision and the context. */

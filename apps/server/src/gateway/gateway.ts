@@ -89,6 +89,7 @@ export class Gateway {
   #names: readonly ServerName[] = [];
   /** Connections that Node has handed over and does not end by itself. */
   readonly #upgraded = new Set<Duplex>();
+  readonly #unused = new Set<Duplex>();
   #isStopping = false;
 
   constructor(options: GatewayOptions) {
@@ -105,6 +106,10 @@ export class Gateway {
   }
 
   #prepare(server: Server | TlsServer): void {
+    server.on('setSecureContext' in server ? 'secureConnection' : 'connection', (socket: Duplex) => {
+      this.#unused.add(socket);
+      socket.once('close', () => this.#unused.delete(socket));
+    });
     server.maxHeadersCount = 200;
     server.on('clientError', (error, socket) => answerBrokenRequest(error, socket));
   }
@@ -222,6 +227,8 @@ export class Gateway {
       servers.map((server) => new Promise<void>((resolve) => void server.close(() => resolve()))),
     );
     for (const server of servers) server.closeIdleConnections();
+    // Node does not count those as idle that have not carried a request yet.
+    for (const socket of this.#unused) socket.destroy();
     const timer = setTimeout(() => {
       for (const server of servers) server.closeAllConnections();
       for (const socket of this.#upgraded) socket.destroy();
@@ -237,6 +244,7 @@ export class Gateway {
   #handle(request: IncomingMessage, response: ServerResponse, upgradeHead: Buffer | undefined): void {
     const given = request.headers['x-request-id'];
     const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
+    this.#unused.delete(request.socket);
     if (this.#isStopping) response.setHeader('connection', 'close');
     const target = readRequestPath(request.url ?? '/');
     const isTls = 'encrypted' in request.socket;

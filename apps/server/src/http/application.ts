@@ -13,6 +13,7 @@ import type { Authenticator } from '../identity/authenticator.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { auditContext, nobody, type RouteAccess } from './access.js';
+import type { CrossOrigin } from './cross-origin.js';
 import { toProblem } from './problems.js';
 import { parseStrictJson } from './strict-json.js';
 import type { TokenBucket } from './token-bucket.js';
@@ -27,6 +28,7 @@ export interface ApplicationParts {
   readonly anonymousRefusals: TokenBucket;
   readonly maxBodyBytes: number;
   readonly maxJsonDepth: number;
+  readonly crossOrigin: CrossOrigin;
   /** `false` on a listener that speaks OPA's REST API on a private network. */
   readonly isAuthorised?: boolean;
 }
@@ -61,6 +63,10 @@ export function createApplication(parts: ApplicationParts): FastifyInstance {
     request.caller = nobody;
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
+    const shared = parts.crossOrigin.headersFor(request.url, request.headers.origin);
+    if (shared) reply.headers(shared);
+    if (shared && request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined)
+      return reply.status(204).headers(parts.crossOrigin.preflight).send();
     if (request.url.length > maxUrlLength)
       throw new BailiwickError('invalid', {
         reason: 'request.url_too_long',

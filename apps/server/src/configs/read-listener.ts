@@ -1,0 +1,220 @@
+/**
+ * The reads that applications make all the time (effective configuration, OFREP), answered without a framework: an API key, a plain POST
+ * with a declared length. Authenticated, decided by the platform policy and limited like everything else; only what is refused is
+ * logged as a decision. Everything else, and whatever goes wrong here, is the application's to answer.
+ */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, OutgoingHttpHeaders, RequestListener, ServerResponse } from 'node:http';
+import { type ConfigFetch, isNoneMatch, quoteEtag } from '@bailiwick/contract';
+import { parseNumber } from '@bailiwick/rego';
+import type { FastifyInstance } from 'fastify';
+import type { Caller, DecisionService } from '../decisions/decision-service.js';
+import type { OfrepService } from '../flags/ofrep-service.js';
+import type { CrossOrigin } from '../http/cross-origin.js';
+import { parseStrictJson } from '../http/strict-json.js';
+import { ApiKeys } from '../identity/api-keys.js';
+import type { ResourceScope } from '../ports/resource-store.port.js';
+import type { Metrics } from '../telemetry/metrics.js';
+import { audienceOf, type FetchService } from './fetch-service.js';
+import type { ReadRateLimits } from './rate-limits.js';
+import { scopeOf, scopeOfCaller } from './scope.js';
+
+export interface ReadListenerParts {
+  readonly application: FastifyInstance;
+  /** The application's own listener: for every other request. */
+  readonly others: RequestListener;
+  readonly apiKeys: ApiKeys;
+  readonly decisions: DecisionService;
+  readonly fetches: FetchService;
+  readonly ofrep: OfrepService;
+  readonly limits: ReadRateLimits;
+  readonly crossOrigin: CrossOrigin;
+  readonly metrics: Pick<Metrics, 'apiRequest'>;
+  readonly maxJsonDepth: number;
+}
+
+const fetchPath = '/api/v1/configs/fetch';
+const bulkPath = '/ofrep/v1/evaluate/flags';
+const singlePath = `${bulkPath}/`;
+const maxBodyBytes = 64 * 1024;
+const keyPattern = /^[A-Za-z0-9._-]+$/;
+
+interface Answer {
+  readonly status: number;
+  readonly etag?: string;
+  /** JSON text; empty for 304. */
+  readonly text: string;
+}
+
+type Read = (
+  caller: Caller,
+  body: unknown,
+) => { readonly scope: ResourceScope; readonly answer: () => Answer | Promise<Answer> };
+
+/** Anything that is not answered here: the application is asked the same, and words it. */
+class NotHere extends Error {}
+
+export function createReadListener(parts: ReadListenerParts): RequestListener {
+  const json = { maxDepth: parts.maxJsonDepth, onBigNumber: parseNumber };
+  const { application } = parts;
+
+  const answer = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    read: Read,
+    body: Buffer,
+  ): Promise<void> => {
+    const started = process.hrtime.bigint();
+    const requestId = requestIdOf(request);
+    try {
+      const caller = parts.apiKeys.authenticate(credentialOf(request) ?? '');
+      const { scope, answer: make } = read(caller, parseStrictJson(body, json));
+      authorise(parts, request, caller, scope, requestId);
+      const limited = parts.limits.take(caller.actor);
+      if (limited) await limited;
+      const made = await make();
+      send(request, response, made, requestId, parts.crossOrigin);
+      const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+      parts.metrics.apiRequest({ method: 'POST', route: routeOf(request), status: made.status }, seconds);
+    } catch {
+      // Refusals and faults are rare, and the application words (and logs) them.
+      const worded = await application.inject({
+        ...{ method: 'POST', url: request.url ?? '/', payload: body },
+        headers: { ...(request.headers as Record<string, string>), 'x-request-id': requestId },
+      });
+      if (!response.headersSent) response.writeHead(worded.statusCode, worded.headers as OutgoingHttpHeaders);
+      response.end(worded.rawPayload);
+    }
+  };
+
+  return (request, response) => {
+    const read = readOf(request, parts);
+    if (read === undefined) {
+      parts.others(request, response);
+      return;
+    }
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('error', () => response.destroy());
+    request.on('end', () => void answer(request, response, read, Buffer.concat(chunks)));
+  };
+}
+
+/** What is asked, when it is one of the plain reads. */
+function readOf(request: IncomingMessage, parts: ReadListenerParts): Read | undefined {
+  const { url = '' } = request;
+  if (request.method !== 'POST' || !(Number(request.headers['content-length'] ?? Number.NaN) <= maxBodyBytes))
+    return undefined;
+  if (!ApiKeys.isApiKey(credentialOf(request) ?? '') || request.headers['content-encoding'] !== undefined)
+    return undefined;
+  if (request.headers['content-type']?.startsWith('application/json') !== true) return undefined;
+  if (url === fetchPath) return (caller, body) => fetchRead(parts, caller, body);
+  if (url === bulkPath) return (caller, body) => bulkRead(parts, request, caller, body);
+  const key = url.startsWith(singlePath) ? url.slice(singlePath.length) : '';
+  if (keyPattern.test(key)) return (caller, body) => singleRead(parts, key, caller, body);
+  return undefined;
+}
+
+function fetchRead(parts: ReadListenerParts, caller: Caller, body: unknown): ReturnType<Read> {
+  const request = plainFetch(body);
+  return {
+    scope: scopeOf(request.app_id, request.environment),
+    answer: async () => {
+      const fetched = await parts.fetches.fetch(request, audienceOf(caller.claims));
+      return { status: 200, etag: fetched.etag, text: fetched.body() };
+    },
+  };
+}
+
+/** Bodies with anything beyond scope, context and keys are checked against the schema by the application. */
+function plainFetch(body: unknown): ConfigFetch {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new NotHere();
+  const { app_id, environment, context, keys, ...rest } = body as Record<string, unknown>;
+  const isName = (name: unknown): boolean => name === undefined || name === null || typeof name === 'string';
+  const isContext =
+    context === undefined || (typeof context === 'object' && context !== null && !Array.isArray(context));
+  const isKeys =
+    keys === undefined || (Array.isArray(keys) && keys.length <= 1_000 && keys.every((key) => typeof key === 'string'));
+  if (Object.keys(rest).length > 0 || !isName(app_id) || !isName(environment) || !isContext || !isKeys)
+    throw new NotHere();
+  return body as ConfigFetch;
+}
+
+function bulkRead(parts: ReadListenerParts, request: IncomingMessage, caller: Caller, body: unknown): ReturnType<Read> {
+  const scope = scopeOfCaller({ caller, query: undefined });
+  return {
+    scope,
+    answer: () => {
+      const result = parts.ofrep.bulk(scope, body);
+      if ('status' in result) return { status: result.status, text: JSON.stringify(result.body) };
+      const isKnown = isNoneMatch(request.headers['if-none-match'], result.etag);
+      return { status: isKnown ? 304 : 200, etag: result.etag, text: isKnown ? '' : result.text() };
+    },
+  };
+}
+
+function singleRead(parts: ReadListenerParts, key: string, caller: Caller, body: unknown): ReturnType<Read> {
+  const scope = scopeOfCaller({ caller, query: undefined });
+  return {
+    scope,
+    answer: () => {
+      const { status, body: answer } = parts.ofrep.single(scope, key, body, audienceOf(caller.claims));
+      return { status, text: JSON.stringify(answer) };
+    },
+  };
+}
+
+function authorise(
+  { decisions }: ReadListenerParts,
+  request: IncomingMessage,
+  caller: Caller,
+  { appId, environment }: ResourceScope,
+  requestId: string,
+): void {
+  const decision = decisions.decide({
+    ...{ caller, method: 'POST', path: request.url ?? '', query: {}, project: undefined, requestId },
+    headers: request.headers as Record<string, string>,
+    action: request.url === fetchPath ? 'config.fetch' : 'flag.evaluate',
+    facts: { resource: { kind: 'environment', app_id: appId, environment } },
+    isLoggedOnlyWhenDenied: true,
+  });
+  // Asked again, it is refused (and audited) by the application.
+  if (!decision.allowed) throw new NotHere();
+}
+
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, etag, text }: Answer,
+  requestId: string,
+  crossOrigin: CrossOrigin,
+): void {
+  const isKnown = status === 304 || (etag !== undefined && isNoneMatch(request.headers['if-none-match'], etag));
+  const headers: OutgoingHttpHeaders = {
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    ...(etag === undefined ? {} : { etag: quoteEtag(etag), 'cache-control': 'private, no-cache' }),
+    ...crossOrigin.headersFor(request.url ?? '', request.headers.origin),
+  };
+  if (isKnown) {
+    response.writeHead(304, headers).end();
+    return;
+  }
+  headers['content-type'] = 'application/json; charset=utf-8';
+  headers['content-length'] = Buffer.byteLength(text);
+  response.writeHead(status, headers).end(text);
+}
+
+const routeOf = ({ url = '' }: IncomingMessage): string => (url.startsWith(singlePath) ? `${singlePath}:key` : url);
+
+function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[A-Za-z0-9._~-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+function credentialOf(request: IncomingMessage): string | undefined {
+  const apiKey = request.headers['x-api-key'];
+  if (typeof apiKey === 'string') return apiKey;
+  const { authorization } = request.headers;
+  return authorization?.startsWith('Bearer ') === true ? authorization.slice('Bearer '.length) : undefined;
+}
