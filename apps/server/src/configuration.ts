@@ -11,6 +11,7 @@ import { EnvironmentStreams } from './configs/environment-streams.js';
 import { Environments } from './configs/environments.js';
 import { FetchService } from './configs/fetch-service.js';
 import { ReadRateLimits } from './configs/rate-limits.js';
+import { UsageService } from './configs/usage-service.js';
 import { ValueCipher } from './configs/value-cipher.js';
 import { ExchangeService } from './exchange/exchange-service.js';
 import { ReportService } from './exchange/report-service.js';
@@ -63,6 +64,7 @@ export interface Configuration {
   readonly limits: ReadRateLimits;
   readonly ofrep: OfrepService;
   readonly fetches: FetchService;
+  readonly usage: UsageService;
   /** What the worker role does: steps of rollouts, and the audit facts on their way into the sealed chain. */
   startWork(): void;
   stopWork(): Promise<void>;
@@ -140,6 +142,7 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
     limits: new ReadRateLimits(cache, settings.readsPerMinute),
     ofrep: new OfrepService(feed, environments),
     fetches: new FetchService(feed, environments),
+    usage: new UsageService(cache, feed),
     startWork: () => {
       auditRelay.start();
       rolloutWorker.start();

@@ -2,10 +2,12 @@
 import type { RequestListener, Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { auditRoutes } from './audit/audit-routes.js';
+import { bootstrapRoutes } from './configs/bootstrap-routes.js';
 import { configRoutes } from './configs/config-routes.js';
 import { environmentRoutes } from './configs/environment-routes.js';
 import { fetchRoutes } from './configs/fetch-routes.js';
 import { createReadListener } from './configs/read-listener.js';
+import { usageRoutes } from './configs/usage-routes.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
 import { exchangeRoutes, reportRoutes } from './exchange/exchange-routes.js';
 import { flagRoutes } from './flags/flag-routes.js';
@@ -50,6 +52,8 @@ export async function createControl(
     configRoutes(app, platform.configuration.configs);
     fetchRoutes(app, platform.configuration.fetches, platform.configuration.limits);
     environmentRoutes(app, platform.configuration);
+    bootstrapRoutes(app, platform.configuration, platform.localKeys);
+    usageRoutes(app, platform.configuration.usage);
     flagRoutes(app, platform.configuration.flags);
     exchangeRoutes(app, platform.configuration.exchange);
     reportRoutes(app, platform.configuration.reports);

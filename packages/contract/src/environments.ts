@@ -47,5 +47,16 @@ export const EnvironmentPatch = Type.Object(
 );
 export type EnvironmentPatch = Static<typeof EnvironmentPatch>;
 
+/** An environment for an application to be shipped with. */
+export const SignedEnvironment = Type.Object(
+  {
+    snapshot: Type.String({ description: 'JSON text of an EnvironmentSnapshot: the very text that is signed.' }),
+    signature: Type.String({
+      description: 'Base64url; Ed25519 over `bailiwick-bootstrap-v1`, a line feed, and the text.',
+    }),
+  },
+  { $id: 'SignedEnvironment' },
+);
+
 /** The events of `GET /api/v1/environment/stream`; `id` of a frame is `<epoch>.<revision>`. */
 export const streamEvents = ['put', 'patch', 'heartbeat'] as const;

@@ -11,4 +11,5 @@ export type { Json } from './json.js';
 export * from './policies.js';
 export * from './problem.js';
 export * from './rollouts.js';
+export * from './usage.js';
 export * from './webhooks.js';

@@ -3,11 +3,13 @@
  * there may be more, and every second in any case. A message that is lost makes a change late, never wrong; a message
  * that comes twice changes nothing. While the database is away the last state stays and says that it is stale.
  */
+import { BailiwickError } from '@bailiwick/contract';
 import type { Cache } from '../ports/cache.port.js';
 import type { Resource, ResourceStore, ResourceVersion } from '../ports/resource-store.port.js';
 import { ConfigurationState, type StateChange } from './configuration-state.js';
 
 const pageSize = 500;
+const waitForRevisionMs = 2_000;
 const snapshotKey = 'configuration:snapshot';
 const snapshotTtlMs = 7 * 86_400_000;
 /** The channel on which writers say which revision there is now. */
@@ -199,6 +201,16 @@ export class ConfigurationFeed {
     for (const listener of this.#listeners) listener(change);
     for (const wake of [...this.#waiting]) wake();
   }
+}
+
+/** Waits a little for a revision that a caller has seen. Errors: `config.revision_not_reached` (503) when it does not come in time. */
+export async function reached(feed: ConfigurationFeed, minRevision: number | undefined): Promise<void> {
+  if (minRevision === undefined || (await feed.whenReached(minRevision, waitForRevisionMs))) return;
+  throw new BailiwickError('unavailable', {
+    reason: 'config.revision_not_reached',
+    message: `This server is at revision ${feed.state.revision} and has not seen ${minRevision} yet. Try again.`,
+    retryAfterSeconds: 1,
+  });
 }
 
 function* differences(before: ConfigurationState, after: ConfigurationState): Generator<StateChange['items'][number]> {

@@ -2,7 +2,7 @@
 import { EnvironmentSnapshot, isNoneMatch, quoteEtag } from '@bailiwick/contract';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ConfigurationFeed } from './configuration-feed.js';
+import { type ConfigurationFeed, reached } from './configuration-feed.js';
 import { type EnvironmentStreams, type StreamForm, snapshotOf } from './environment-streams.js';
 import type { Environments } from './environments.js';
 import { scopeOfCaller } from './scope.js';
@@ -13,30 +13,39 @@ export interface EnvironmentRouteParts {
   readonly streams: EnvironmentStreams;
 }
 
-const ScopeQuery = Type.Object({
+export const ScopeQuery = Type.Object({
   app_id: Type.Optional(Type.String({ description: 'For callers whose key names no app.' })),
   environment: Type.Optional(Type.String()),
 });
 
-const facts = (request: FastifyRequest) => {
+const EnvironmentQuery = Type.Object({
+  ...ScopeQuery.properties,
+  min_revision: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'Wait until at least this revision is served: read what you wrote.' }),
+  ),
+});
+
+/** The environment a call is about: the caller's. */
+export const environmentFacts = (request: FastifyRequest) => {
   const { appId, environment } = scopeOfCaller(request);
   return { resource: { kind: 'environment', app_id: appId, environment } };
 };
 
 export function environmentRoutes(app: FastifyInstance, { feed, environments, streams }: EnvironmentRouteParts): void {
   const tags = ['configs'];
-  app.get<{ Querystring: Static<typeof ScopeQuery> }>(
+  app.get<{ Querystring: Static<typeof EnvironmentQuery> }>(
     '/api/v1/environment',
     {
-      config: { access: { action: 'environment.read', facts } },
+      config: { access: { action: 'environment.read', facts: environmentFacts } },
       schema: {
         tags,
         summary: 'Entries, flags and rollouts of an environment, for evaluation in the SDK',
-        querystring: ScopeQuery,
+        querystring: EnvironmentQuery,
         response: { 200: EnvironmentSnapshot },
       },
     },
     async (request, reply) => {
+      await reached(feed, request.query.min_revision);
       const view = environments.view(scopeOfCaller(request));
       const tag = `${feed.epoch}.${view.revision}`;
       reply.header('etag', quoteEtag(tag)).header('cache-control', 'private, no-cache');
@@ -57,7 +66,7 @@ export function environmentRoutes(app: FastifyInstance, { feed, environments, st
   app.get(
     '/api/v1/environment/stream',
     {
-      config: { access: { action: 'environment.read', facts } },
+      config: { access: { action: 'environment.read', facts: environmentFacts } },
       schema: {
         tags,
         summary: 'The same as a stream: `put`, then `patch` …, `heartbeat` every 15 s',
@@ -70,7 +79,7 @@ export function environmentRoutes(app: FastifyInstance, { feed, environments, st
   app.get(
     '/ofrep/v1/stream',
     {
-      config: { access: { action: 'flag.evaluate', facts } },
+      config: { access: { action: 'flag.evaluate', facts: environmentFacts } },
       schema: {
         tags: ['ofrep'],
         summary: 'Notices that flags changed (OFREP): ask again',

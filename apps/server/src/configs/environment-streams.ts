@@ -27,14 +27,17 @@ interface Client {
 
 class Channel {
   readonly #epoch: () => string;
+  /** The database is away and this is what was last known: heartbeats say so. */
+  readonly #isStale: () => boolean;
   readonly #clients = new Set<Client>();
   #view: EnvironmentView;
   #patches: { readonly base: number; readonly revision: number; readonly frame: string }[] = [];
   idleSinceMs = Date.now();
 
-  constructor(view: EnvironmentView, epoch: () => string) {
+  constructor(view: EnvironmentView, epoch: () => string, isStale: () => boolean) {
     this.#view = view;
     this.#epoch = epoch;
+    this.#isStale = isStale;
   }
 
   get size(): number {
@@ -114,7 +117,8 @@ class Channel {
   }
 
   #heartbeat(): string {
-    return `event: heartbeat\ndata: {"revision":${this.#view.revision}}\n\n`;
+    const stale = this.#isStale() ? ',"stale":true' : '';
+    return `event: heartbeat\ndata: {"revision":${this.#view.revision}${stale}}\n\n`;
   }
 
   #id(revision: number): string {
@@ -148,6 +152,7 @@ export class EnvironmentStreams {
   readonly #channels = new Map<string, Channel>();
   readonly #timer: NodeJS.Timeout;
   readonly #unfollow: () => void;
+  #isStopped = false;
 
   constructor(feed: ConfigurationFeed, environments: Environments) {
     this.#feed = feed;
@@ -166,10 +171,18 @@ export class EnvironmentStreams {
 
   /** Takes over the response, whose head has not been sent, until either side ends it. */
   open(scope: ResourceScope, response: ServerResponse, form: StreamForm, lastId: string | undefined): void {
+    if (this.#isStopped) {
+      response.writeHead(503, { 'retry-after': '1' }).end();
+      return;
+    }
     const slot = scopeSlot(scope);
     let channel = this.#channels.get(slot);
     if (!channel) {
-      channel = new Channel(this.#environments.view(scope), () => this.#feed.epoch);
+      channel = new Channel(
+        this.#environments.view(scope),
+        () => this.#feed.epoch,
+        () => this.#feed.isStale,
+      );
       this.#channels.set(slot, channel);
     }
     response.writeHead(200, {
@@ -183,7 +196,9 @@ export class EnvironmentStreams {
     channel.join(client, lastId);
   }
 
+  /** Ends every stream, before the listeners wait for their connections: clients go to another instance, or come back. */
   stop(): void {
+    this.#isStopped = true;
     clearInterval(this.#timer);
     this.#unfollow();
     for (const channel of this.#channels.values()) channel.end();

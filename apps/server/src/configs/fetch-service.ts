@@ -1,12 +1,10 @@
 /** Effective configuration for an app in an environment: the answer to `POST /api/v1/configs/fetch`, from memory alone. */
 import { createHash } from 'node:crypto';
-import { BailiwickError, type ConfigFetch, type ConfigFetched } from '@bailiwick/contract';
+import type { ConfigFetch, ConfigFetched } from '@bailiwick/contract';
 import type { ConfigSource, EvaluationContext, JsonValue } from '@bailiwick/evaluation';
-import type { ConfigurationFeed } from './configuration-feed.js';
+import { type ConfigurationFeed, reached } from './configuration-feed.js';
 import type { Environments, EnvironmentView } from './environments.js';
 import { scopeOf } from './scope.js';
-
-const waitForRevisionMs = 2_000;
 
 /** What the caller's key may see. */
 export type Audience = 'server' | 'client';
@@ -43,13 +41,7 @@ export class FetchService {
 
   /** Errors: `config.revision_not_reached` (503) when `min_revision` has not come in time. */
   async fetch(request: ConfigFetch, audience: Audience): Promise<Fetched> {
-    const { min_revision: minRevision } = request;
-    if (minRevision !== undefined && !(await this.#feed.whenReached(minRevision, waitForRevisionMs)))
-      throw new BailiwickError('unavailable', {
-        reason: 'config.revision_not_reached',
-        message: `This server is at revision ${this.#feed.state.revision} and has not seen ${minRevision} yet. Try again.`,
-        retryAfterSeconds: 1,
-      });
+    await reached(this.#feed, request.min_revision);
     return this.#answer(this.#environments.view(scopeOf(request.app_id, request.environment)), request, audience);
   }
 

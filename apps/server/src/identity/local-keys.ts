@@ -1,6 +1,6 @@
 /**
  * Keys that this installation makes for itself at its first start and keeps in the data folder, readable by its owner only: an RSA key for
- * the tokens of the built-in issuer, an Ed25519 key for the audit's signatures.
+ * the tokens of the built-in issuer, and Ed25519 keys for the audit's signatures and for the environments that applications are shipped with.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,9 @@ export interface LocalKeys {
   readonly auditKey: KeyObject;
   /** PEM; `bailiwick audit verify` reads it. */
   readonly auditPublicKeyPem: string;
+  /** Signs bootstrap files; SDKs are given the public one. */
+  readonly bootstrapKey: KeyObject;
+  readonly bootstrapPublicKeyPem: string;
 }
 
 /** Tokens that this installation signs for itself carry this issuer: it does not depend on the address it is reached at. */
@@ -29,6 +32,7 @@ export async function loadLocalKeys(directory: string): Promise<LocalKeys> {
     () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey,
   );
   const auditKey = keyIn(join(folder, 'audit.pem'), () => generateKeyPairSync('ed25519').privateKey);
+  const bootstrapKey = keyIn(join(folder, 'bootstrap.pem'), () => generateKeyPairSync('ed25519').privateKey);
   const publicJwk = await exportJWK(createPublicKey(tokenKey));
   const tokenKeyId = await calculateJwkThumbprint(publicJwk);
   const members = { kid: tokenKeyId, use: 'sig', alg: 'RS256' };
@@ -41,6 +45,8 @@ export async function loadLocalKeys(directory: string): Promise<LocalKeys> {
     privateKeySet: { keys: [{ ...(await exportJWK(tokenKey)), ...members }] },
     auditKey,
     auditPublicKeyPem,
+    bootstrapKey,
+    bootstrapPublicKeyPem: createPublicKey(bootstrapKey).export({ type: 'spki', format: 'pem' }).toString(),
   };
 }
 

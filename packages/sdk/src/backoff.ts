@@ -1,0 +1,43 @@
+/** Waiting: full jitter (AWS, “Exponential Backoff and Jitter”), and timers that do not keep a process alive. */
+
+export interface BackoffOptions {
+  readonly baseMs: number;
+  readonly capMs: number;
+  /** 0 ≤ n < 1. */
+  readonly random: () => number;
+}
+
+/** Milliseconds before try number `attempt` (from 0): anything up to twice as much each time, up to the cap. */
+export function backoffMs(attempt: number, { baseMs, capMs, random }: BackoffOptions): number {
+  return random() * Math.min(capMs, baseMs * 2 ** Math.min(attempt, 30));
+}
+
+/** Half to one and a half of it, so that clients do not come together. */
+export const jittered = (ms: number, random: () => number): number => ms * (0.5 + random());
+
+/** The longest that timers can count: what is longer is due after it. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** A timer that does not keep Node alive. Returns the function that ends it. */
+export function after(ms: number, call: () => void): () => void {
+  const timer: unknown = setTimeout(call, Math.min(ms, maxTimerMs));
+  if (typeof timer === 'object' && timer !== null && 'unref' in timer) (timer as { unref(): void }).unref();
+  return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
+}
+
+/** Resolves after the time, or at once when the signal is aborted; never rejects. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      stop();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const stop = after(ms, done);
+    signal.addEventListener('abort', done);
+  });
+}
