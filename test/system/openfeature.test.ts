@@ -36,8 +36,8 @@ beforeAll(async () => {
 afterEach(async () => {
   await Promise.all([Server.close(), Web.close()]);
 });
-// A connection that a client opened and never used keeps the gateway waiting for its grace of ten seconds.
-afterAll(() => server.stop(), 30_000);
+
+afterAll(() => server.stop());
 
 async function create(kind: string, body: Record<string, unknown>): Promise<void> {
   const answer = await server.call('POST', `/api/v1/${kind}`, { body: { ...shop, ...body } });
