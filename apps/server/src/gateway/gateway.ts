@@ -13,7 +13,7 @@ import { BailiwickError, isBailiwickError } from '@bailiwick/contract';
 import type { ProblemAnswer } from '../http/problems.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
-import { type ServerSpan, startServerSpan } from '../telemetry/tracing.js';
+import { isTracing, type ServerSpan, startServerSpan, traceIdIn } from '../telemetry/tracing.js';
 import { answerBrokenRequest } from './broken-request.js';
 import { asAnswer, type Chain, type ResponsePhases } from './chain.js';
 import { Exchange, type UpstreamTarget } from './exchange.js';
@@ -50,6 +50,8 @@ export interface GatewayOptions {
     path: string,
   ) => Promise<{ readonly status: number; readonly type: string; readonly body: string }> | undefined;
 }
+
+const noHeaders: Readonly<Record<string, string>> = Object.freeze({});
 
 const noPhases: ResponsePhases = {
   beforeProxy: undefined,
@@ -282,11 +284,13 @@ export class Gateway {
 
   #begin(exchange: Exchange, route: CompiledRoute | undefined, upgradeHead: Buffer | undefined): void {
     const chain = route?.chain ?? this.#table?.globalChain;
-    const span = startServerSpan(`${exchange.method} ${route?.facts.id ?? 'none'}`, exchange.request.headers, {
-      'http.request.method': exchange.method,
-      'url.path': exchange.path,
-    });
-    exchange.traceId = span.traceId;
+    const span = isTracing()
+      ? startServerSpan(`${exchange.method} ${route?.facts.id ?? 'none'}`, exchange.request.headers, {
+          'http.request.method': exchange.method,
+          'url.path': exchange.path,
+        })
+      : undefined;
+    exchange.traceId = span?.traceId;
     const handling: Handling = { exchange, route, phases: noPhases, span, isFinished: false, upgradeHead };
     try {
       const outcome = chain?.run(exchange);
@@ -338,7 +342,7 @@ export class Gateway {
       this.#refuse(handling, noUpstream());
       return;
     }
-    const traceHeaders = handling.span?.headers ?? {};
+    const traceHeaders = handling.span?.headers ?? noHeaders;
     if (upstream.local) {
       handOver(exchange, upstream.local, traceHeaders, () => this.#finish(handling));
       return;
@@ -438,6 +442,7 @@ export class Gateway {
     this.#options.metrics.gatewayRequest({ route, status }, seconds);
     this.#options.onAnswer?.(exchange, status);
     if (!this.#options.logger.isLevelEnabled('info')) return;
+    const traceId = exchange.traceId ?? traceIdIn(exchange.header('traceparent'));
     this.#options.logger.info({
       request_id: exchange.requestId,
       method: exchange.method,
@@ -448,7 +453,7 @@ export class Gateway {
       ...(exchange.caller ? { actor: exchange.caller.actor } : {}),
       ...(exchange.consumer ? { consumer: exchange.consumer.username } : {}),
       ...(exchange.decisionId === undefined ? {} : { decision_id: exchange.decisionId }),
-      ...(exchange.traceId === undefined ? {} : { trace_id: exchange.traceId }),
+      ...(traceId === undefined ? {} : { trace_id: traceId }),
     });
   }
 }

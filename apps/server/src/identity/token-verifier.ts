@@ -2,7 +2,7 @@
  * Verifies JWTs: RS256, ES256 and EdDSA only, keys by JWKS with rotation, `iss`, `aud`, `exp`, `nbf` with leeway, strict base64url.
  * A verified token is remembered by its hash until it expires or the keys change, so that the hot path pays for one hash.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import { BailiwickError } from '@bailiwick/contract';
 import type { Value } from '@bailiwick/rego';
 import { createLocalJWKSet, decodeJwt, type JSONWebKeySet, jwtVerify } from 'jose';
@@ -151,7 +151,7 @@ export class TokenVerifier {
   }
 }
 
-const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64');
+const hashOf = (token: string): string => digest('sha256', token, 'base64');
 
 /** jose reads base64url more leniently than RFC 7515 allows: padding, `+/`, and spare bits that are not zero are refused here. */
 function assertWellFormed(token: string): void {

@@ -16,6 +16,11 @@ import {
 
 const tracer = trace.getTracer('bailiwick');
 
+let isOn = false;
+
+/** Spans go somewhere. Without that there is no need to make any: what came in of the context goes on as it came. */
+export const isTracing = (): boolean => isOn;
+
 export interface Tracing {
   stop(): Promise<void>;
 }
@@ -35,7 +40,13 @@ export async function startTracing(endpoint: string, service: string, instanceId
     spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url }))],
   });
   provider.register();
-  return { stop: async () => await provider.shutdown() };
+  isOn = true;
+  return {
+    stop: async () => {
+      isOn = false;
+      await provider.shutdown();
+    },
+  };
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
@@ -66,7 +77,7 @@ export function startServerSpan(
   const passedOn = headers['traceparent'] === undefined ? passThrough(incoming) : headers;
   return {
     headers: passedOn,
-    traceId: /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(passedOn['traceparent'] ?? '')?.[1],
+    traceId: traceIdIn(passedOn['traceparent']),
     end: (status) => {
       span.setAttribute('http.response.status_code', status);
       if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
@@ -74,6 +85,10 @@ export function startServerSpan(
     },
   };
 }
+
+/** The trace's id in a `traceparent`. */
+export const traceIdIn = (header: string | undefined): string | undefined =>
+  /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(header ?? '')?.[1];
 
 function passThrough(incoming: Headers): Record<string, string> {
   const kept: Record<string, string> = {};
