@@ -31,8 +31,11 @@ function open(definition: object, changes: [string, boolean][] = []): Upstream {
 const from = (key = ''): Exchange => ({ remoteAddress: '127.0.0.1', header: () => key }) as unknown as Exchange;
 const hosts = (upstream: Upstream, count: number, key?: (index: number) => string): string[] =>
   Array.from({ length: count }, (_, index) => upstream.pick(from(key?.(index)), undefined)?.host ?? 'none');
-const counts = (list: readonly string[]): Record<string, number> =>
-  list.reduce<Record<string, number>>((all, one) => ({ ...all, [one]: (all[one] ?? 0) + 1 }), {});
+function counts(list: readonly string[]): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const one of list) found[one] = (found[one] ?? 0) + 1;
+  return found;
+}
 
 describe('an upstream', () => {
   it('takes turns by weight, interleaved', () => {
