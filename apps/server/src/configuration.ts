@@ -19,7 +19,7 @@ import { FlagService } from './flags/flag-service.js';
 import { OfrepService } from './flags/ofrep-service.js';
 import { ChangePublisher } from './notifications/change-publisher.js';
 import { assertPublicUrl, openSafeFetch } from './notifications/safe-fetch.js';
-import { WebhookService } from './notifications/webhook-service.js';
+import { WebhookService, type WebhookServiceParts } from './notifications/webhook-service.js';
 import { WebhookWorker } from './notifications/webhook-worker.js';
 import type { Cache } from './ports/cache.port.js';
 import type { DeliveryStore } from './ports/delivery-store.port.js';
@@ -28,7 +28,7 @@ import type { ResourceStore } from './ports/resource-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
 import { Freezes } from './rollouts/freezes.js';
 import { Guards } from './rollouts/guards.js';
-import { RolloutService } from './rollouts/rollout-service.js';
+import { type PolicyTargets, RolloutService } from './rollouts/rollout-service.js';
 import { RolloutWorker } from './rollouts/rollout-worker.js';
 import type { TrafficCounts } from './rollouts/traffic-counts.js';
 import type { Settings } from './settings.js';
@@ -42,6 +42,7 @@ export interface ConfigurationParts {
   readonly secrets: SecretStore;
   readonly audit: AuditService;
   readonly traffic: TrafficCounts;
+  readonly policies: PolicyTargets;
   readonly settings: Settings;
   readonly metrics: Metrics;
   readonly onError: (what: string) => (error: unknown) => void;
@@ -57,6 +58,7 @@ export interface Configuration {
   readonly freezes: Freezes;
   readonly rollouts: RolloutService;
   readonly guards: Guards;
+  readonly traffic: TrafficCounts;
   readonly webhooks: WebhookService;
   readonly approvals: ConfigApprovalDesk;
   readonly exchange: ExchangeService;
@@ -73,7 +75,7 @@ export interface Configuration {
 
 /** Rejects when neither the database nor a snapshot of it can be had. */
 export async function buildConfiguration(parts: ConfigurationParts): Promise<Configuration> {
-  const { resources: store, cache, settings, metrics, onError } = parts;
+  const { resources: store, cache, settings, onError, traffic } = parts;
   const nowMs = Date.now;
   const feed = new ConfigurationFeed({
     ...{ store, cache, pollMs: settings.configPollMs, nowMs },
@@ -83,61 +85,28 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   const cipher = new ValueCipher(parts.secrets);
   const writer = new ConfigurationWriter({ store, feed, nowMs });
   const freezes = new Freezes({ store, feed, writer }, nowMs);
-  const fingerprintKey = await approvalKey(parts.secrets);
-  const { rule: approvalRule } = new ConfigApprovals({
-    scopes: settings.requireApproval,
-    cipher,
-    fingerprintKey,
-    nowMs,
-  });
   const approvals = new ConfigApprovalDesk(feed, writer, nowMs);
-  const rules = [freezes.rule, approvalRule];
-  const maxValueChars = settings.maxConfigValueChars;
-  const configs = new ConfigService({ store, feed, writer, cipher, rules, maxValueChars });
-  const flags = new FlagService({ store, feed, writer, rules });
-  const rollouts = new RolloutService({
-    store,
-    feed,
-    writer,
-    cipher,
-    configs,
-    rules,
-    stepRules: [freezes.rule],
-    nowMs,
-  });
+  const needed = { scopes: settings.requireApproval, fingerprintKey: await approvalKey(parts.secrets) };
+  const rules = [freezes.rule, new ConfigApprovals({ ...needed, cipher, nowMs }).rule];
+  const common = { store, feed, writer, cipher, rules, nowMs };
+  const configs = new ConfigService({ ...common, maxValueChars: settings.maxConfigValueChars });
+  const flags = new FlagService(common);
+  const rollouts = new RolloutService({ ...common, configs, stepRules: [freezes.rule], policies: parts.policies });
   const environments = new Environments(feed, cipher, () => rollouts.candidates());
   const stopOpening = await keepOpen(feed, cipher, environments, onError);
-  const exchange = new ExchangeService({ store, feed, writer, cipher, environments, configs, flags, rules });
+  const exchange = new ExchangeService({ ...common, environments, configs, flags });
   const streams = new EnvironmentStreams(feed, environments);
-  const guards = new Guards(parts.traffic, settings.prometheusUrl);
+  const guards = new Guards(traffic, settings.prometheusUrl);
+  const notifications = buildNotifications(parts, { ...common });
   const rolloutWorker = new RolloutWorker({
     ...{ rollouts, feed, guards, nowMs, everyMs: settings.rolloutTickMs },
     onError: onError('a rollout could not be carried on'),
   });
-  const mayBePrivate = settings.webhookPrivateAddresses;
-  const http = openSafeFetch({ timeoutMs: 10_000, mayBePrivate });
-  const assertUrl = mayBePrivate ? () => undefined : assertPublicUrl;
-  const { deliveries, bus } = parts;
-  const webhooks = new WebhookService({ store, feed, writer, cipher, deliveries, http, assertUrl, nowMs });
-  const publisher = new ChangePublisher(store, feed, bus, onError('change events wait'));
-  const webhookWorker = new WebhookWorker(webhooks, bus, 1_000, onError('webhooks wait'));
   const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
-  observe(metrics, feed, streams);
+  observe(parts.metrics, feed, streams);
   return {
-    ...{
-      feed,
-      writer,
-      environments,
-      streams,
-      configs,
-      flags,
-      freezes,
-      rollouts,
-      guards,
-      webhooks,
-      approvals,
-      exchange,
-    },
+    ...{ feed, writer, environments, streams, configs, flags, freezes, rollouts, guards, traffic, approvals, exchange },
+    webhooks: notifications.webhooks,
     reports: new ReportService(store),
     limits: new ReadRateLimits(cache, settings.readsPerMinute),
     ofrep: new OfrepService(feed, environments),
@@ -146,23 +115,46 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
     startWork: () => {
       auditRelay.start();
       rolloutWorker.start();
-      void webhookWorker
-        .start()
-        .catch(onError('webhooks wait'))
-        .finally(() => publisher.start());
+      notifications.start();
     },
     stopWork: async () => {
       await rolloutWorker.stop();
-      await publisher.stop();
-      await webhookWorker.stop();
+      await notifications.stop();
       await auditRelay.stop();
     },
     stop: async () => {
       stopOpening();
-      await http.close();
+      await notifications.close();
       streams.stop();
       await feed.stop();
     },
+  };
+}
+
+/** Change events on the bus, and webhooks. */
+function buildNotifications(
+  { resources: store, deliveries, bus, settings, onError }: ConfigurationParts,
+  common: Omit<WebhookServiceParts, 'deliveries' | 'http' | 'assertUrl'>,
+) {
+  const mayBePrivate = settings.webhookPrivateAddresses;
+  const http = openSafeFetch({ timeoutMs: 10_000, mayBePrivate });
+  const assertUrl = mayBePrivate ? () => undefined : assertPublicUrl;
+  const webhooks = new WebhookService({ ...common, deliveries, http, assertUrl });
+  const publisher = new ChangePublisher(store, common.feed, bus, onError('change events wait'));
+  const worker = new WebhookWorker(webhooks, bus, 1_000, onError('webhooks wait'));
+  return {
+    webhooks,
+    // The queue is there before anything is published to it.
+    start: () =>
+      void worker
+        .start()
+        .catch(onError('webhooks wait'))
+        .finally(() => publisher.start()),
+    stop: async () => {
+      await publisher.stop();
+      await worker.stop();
+    },
+    close: () => http.close(),
   };
 }
 

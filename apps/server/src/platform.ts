@@ -29,6 +29,8 @@ import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
 import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
+import { PolicyCandidates } from './rollouts/policy-candidates.js';
+import type { PolicyTargets } from './rollouts/rollout-service.js';
 import { TrafficCounts } from './rollouts/traffic-counts.js';
 import type { Settings } from './settings.js';
 import { openRateLimits, openStores, openVault } from './stores.js';
@@ -184,8 +186,14 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       settings,
       metrics,
       traffic,
+      policies: policyTargets(enforcer, policies),
       onError,
     });
+    const candidates = new PolicyCandidates({
+      ...{ rollouts: configuration.rollouts, feed: configuration.feed, environments: configuration.environments },
+      ...{ enforcer, compiler, traffic, instanceId, nowMs: Date.now },
+    });
+    stoppers.push(async () => candidates.stop());
     stoppers.push(() => configuration.stop());
     if (settings.roles.includes('worker')) {
       configuration.startWork();
@@ -225,6 +233,17 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
     await stop();
     throw error;
   }
+}
+
+/** What rollouts of policies ask of the policies. */
+function policyTargets(enforcer: Enforcer, policies: PolicyService): PolicyTargets {
+  const asWriter = { claims: {}, requestId: '', clientIp: '', actor: 'rollout-worker' };
+  return {
+    current: (project) => enforcer.entry(project)?.document,
+    review: async (project, content, context) =>
+      await policies.review(project, content, { ...context, claims: context.claims ?? {} }),
+    adopt: async (project, content, baseRevision) => await policies.adopt(project, content, baseRevision, asWriter),
+  };
 }
 
 function issuersOf(settings: Settings, localKeys: LocalKeys, publicUrl: string): readonly IssuerKeys[] {

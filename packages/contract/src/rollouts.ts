@@ -77,6 +77,15 @@ export const RolloutTarget = Type.Union(
       { kind: Type.Literal('flag'), id: Type.String({ format: 'uuid' }), definition: FlagBody },
       { additionalProperties: false },
     ),
+    Type.Object(
+      {
+        kind: Type.Literal('policy'),
+        project: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'A project’s name, or `platform`.' }),
+        rego: Type.Optional(Type.String({ minLength: 1, description: 'Absent: as it is.' })),
+        data: Type.Optional(Type.Object({}, { additionalProperties: true, description: 'Absent: as it is.' })),
+      },
+      { additionalProperties: false },
+    ),
   ],
   { $id: 'RolloutTarget' },
 );
@@ -97,6 +106,13 @@ export const RolloutGuard = Type.Union(
     Type.Object({ kind: Type.Literal('error_rate'), project, ...rate }, { additionalProperties: false }),
     Type.Object({ kind: Type.Literal('denial_rate'), project, ...rate }, { additionalProperties: false }),
     Type.Object(
+      { kind: Type.Literal('difference_rate'), ...rate },
+      {
+        additionalProperties: false,
+        description: 'Of a policy in shadow: the share of decisions that come out differently.',
+      },
+    ),
+    Type.Object(
       {
         kind: Type.Literal('promql'),
         query: Type.String({ minLength: 1, maxLength: 4_000, description: 'Asked of the Prometheus of the settings.' }),
@@ -116,6 +132,12 @@ const rolloutMembers = {
   sticky_attribute: Type.Optional(Type.String({ maxLength: 100 })),
   bucket_key: Type.Optional(
     Type.String({ maxLength: 200, description: 'Rollouts with the same one let the same people in first.' }),
+  ),
+  shadow: Type.Optional(
+    Type.Boolean({
+      description:
+        'Of a policy: those who are in are still answered by the old version, and the new one is asked too; what differs is counted. Nothing is adopted in the end.',
+    }),
   ),
   bake_s: Type.Optional(seconds),
   start_at: Type.Optional(time),
@@ -152,6 +174,12 @@ export const Rollout = Type.Object(
           measured: Type.Optional(Type.Number()),
           detail: Type.Optional(Type.String()),
         }),
+      ),
+    ),
+    differences: Type.Optional(
+      Type.Object(
+        { compared: Type.Integer(), differing: Type.Integer() },
+        { description: 'Of the last hour, in shadow.' },
       ),
     ),
     events: Type.Array(RolloutEventBody),

@@ -237,7 +237,8 @@ function historyRoutes<C extends { readonly description?: string }>(
 }
 
 export function contextOf(request: FastifyRequest): WriteContext {
-  return { actor: request.caller.actor, requestId: request.id, clientIp: request.ip };
+  const { actor, claims } = request.caller;
+  return { actor, claims, requestId: request.id, clientIp: request.ip };
 }
 
 export const ifMatchOf = (request: FastifyRequest): string | undefined => request.headers['if-match'];

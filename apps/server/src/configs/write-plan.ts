@@ -1,4 +1,5 @@
 /** What a write of configuration is before it is committed: a plan made on a state, and the rules that look at it. */
+import type { Value } from '@bailiwick/rego';
 import type { ResourceKind, ResourceScope } from '../ports/resource-store.port.js';
 import type { Item } from './config-content.js';
 import type { ConfigurationState } from './configuration-state.js';
@@ -8,6 +9,8 @@ export interface WriteContext {
   readonly actor: string;
   readonly requestId: string;
   readonly clientIp: string;
+  /** The verified claims, where a condition looks at them. */
+  readonly claims?: Readonly<Record<string, Value>>;
 }
 
 /** One change of a plan; the writer adds id, version, times and the audit record. */

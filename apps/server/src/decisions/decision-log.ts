@@ -135,7 +135,11 @@ export class DecisionLog {
     return {
       decision_id: decision.id,
       timestamp: new Date(decision.timestampMs).toISOString(),
-      labels: { id: this.#options.instanceId, app: 'bailiwick' },
+      labels: {
+        id: this.#options.instanceId,
+        app: 'bailiwick',
+        ...(decision.verdict.rollout === undefined ? {} : { rollout: decision.verdict.rollout }),
+      },
       bundles: {
         platform: { revision: String(decision.platformRevision) },
         ...(project !== undefined && decision.projectRevision !== undefined

@@ -28,6 +28,8 @@ export interface Verdict {
   /** What `deny` answered, in the policy's words. */
   readonly reasons: readonly Value[];
   readonly error?: string;
+  /** The rollout by whose version of a policy it was decided. */
+  readonly rollout?: string;
 }
 
 const refused = (decidedBy: Verdict['decidedBy'], reasons: readonly Value[] = []): Verdict => ({

@@ -23,6 +23,13 @@ interface Entry {
   readonly sinceMs: number;
 }
 
+/** A version of a policy that some requests are decided by already. */
+export interface PolicyCandidate {
+  readonly project: PolicyName;
+  /** `current` decides as it is, `next` with this version. Never throws. */
+  decide(query: DecisionQuery, current: () => Verdict, next: (state: WorldState) => Verdict): Verdict;
+}
+
 interface Parts {
   rego?: KeyValue;
   data?: KeyValue;
@@ -35,6 +42,7 @@ export class Enforcer {
   readonly #parts = new Map<PolicyName, Parts>();
   readonly #entries = new Map<PolicyName, Entry>();
   readonly #listeners = new Set<(change: AppliedChange) => void>();
+  #candidates: ReadonlyMap<PolicyName, PolicyCandidate> = new Map();
   #platformData: Value = {};
   #revision = 0;
   #isConnected = false;
@@ -102,7 +110,23 @@ export class Enforcer {
   /** Never throws; a failure is a denial. */
   decide(query: DecisionQuery): Verdict {
     const project = query.project === undefined ? undefined : this.#entries.get(query.project)?.state;
-    return judge(this.#entries.get('platform')?.state, project, query);
+    const platform = this.#entries.get('platform')?.state;
+    if (this.#candidates.size === 0) return judge(platform, project, query);
+    const candidate =
+      (query.project === undefined ? undefined : this.#candidates.get(query.project)) ??
+      this.#candidates.get('platform');
+    if (candidate === undefined) return judge(platform, project, query);
+    const isPlatforms = candidate.project === 'platform';
+    return candidate.decide(
+      query,
+      () => judge(platform, project, query),
+      (state) => (isPlatforms ? judge(state, project, query) : judge(platform, state, query)),
+    );
+  }
+
+  /** Versions of policies that a rollout has under way, by the policy's name; they replace the ones before. */
+  useCandidates(candidates: ReadonlyMap<PolicyName, PolicyCandidate>): void {
+    this.#candidates = candidates;
   }
 
   /** Called after each change is enforced. Returns the function that stops it. */

@@ -125,18 +125,55 @@ export class PolicyService {
     }
   }
 
+  /**
+   * Everything that a write of this content would be refused for, conditions of the scope included, without writing it: for a rollout, which
+   * writes it later. An approval that it needs is used up. Returns the revision it was checked on.
+   */
+  async review(name: PolicyName, content: { rego: string; dataText: string }, context: WriteContext): Promise<number> {
+    assertPolicyName(name);
+    const { document } = await this.#current(name);
+    if (!document) throw notFound(name);
+    const world = this.#validate(name, content);
+    const proposed: ProposedWrite = { name, context, content: { ...content, world } };
+    const joined = await Promise.all(this.#ports.conditions.map((condition) => condition.check(proposed)));
+    const operations = joined.flatMap((part) => part.operations);
+    if (operations.length > 0) {
+      const conditions = joined.flatMap((part) => part.conditions);
+      const result = await this.#ports.store.transact(conditions, operations);
+      if (!result.succeeded) throw await this.#lostRace(name, context);
+    }
+    return document.revision;
+  }
+
+  /** Writes what was reviewed on `baseRevision`. `changed`: the policy is not what it was then. Writing it twice changes nothing. */
+  async adopt(
+    name: PolicyName,
+    content: { rego: string; dataText: string },
+    baseRevision: number,
+    context: WriteContext,
+  ): Promise<'adopted' | 'changed'> {
+    const { document } = await this.#current(name);
+    if (document?.rego === content.rego && document.dataText === content.dataText) return 'adopted';
+    if (document?.revision !== baseRevision) return 'changed';
+    const change: Change = { kind: 'put', ...content };
+    const ifMatch = `"${baseRevision}"`;
+    await this.#write(name, change, { ...context, ifMatch }, undefined, []);
+    return 'adopted';
+  }
+
   async #write(
     name: PolicyName,
     change: Change,
     context: WriteContext,
     reservation: Reservation | undefined,
+    conditions: readonly WriteCondition[] = this.#ports.conditions,
   ): Promise<WriteOutcome> {
     const current = await this.#current(name);
     assertPreconditions(name, change, context, current.document);
     const { content, action, rolledBackTo } = await this.#resolve(name, change, current);
     const world = content ? this.#validate(name, content) : undefined;
     const proposed: ProposedWrite = { name, context, content: content && world ? { ...content, world } : undefined };
-    const joined = await Promise.all(this.#ports.conditions.map((condition) => condition.check(proposed)));
+    const joined = await Promise.all(conditions.map((condition) => condition.check(proposed)));
 
     const version = current.version + 1;
     const record = this.#record(name, { action, rolledBackTo, version, content, context, before: current.document });

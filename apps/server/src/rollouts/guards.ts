@@ -13,6 +13,15 @@ export interface GuardReading {
   readonly detail?: string;
 }
 
+/** Whose guards they are. */
+export interface GuardSubject {
+  readonly guards: readonly RolloutGuard[];
+  /** The rollout. */
+  readonly id: string;
+  /** What a guard on denials means that names no project. */
+  readonly project: string | undefined;
+}
+
 const queryTimeoutMs = 5_000;
 
 export class Guards {
@@ -26,25 +35,29 @@ export class Guards {
   }
 
   /** `unhealthy` when one is; `healthy` when all are; else `unknown`. Without guards `unknown`. */
-  async verdict(guards: readonly RolloutGuard[]): Promise<GuardVerdict> {
-    const readings = await this.read(guards);
+  async verdict(subject: GuardSubject): Promise<GuardVerdict> {
+    const readings = await this.read(subject);
     if (readings.some(({ verdict }) => verdict === 'unhealthy')) return 'unhealthy';
     return readings.length > 0 && readings.every(({ verdict }) => verdict === 'healthy') ? 'healthy' : 'unknown';
   }
 
   /** One reading a guard. Never rejects. */
-  async read(guards: readonly RolloutGuard[]): Promise<readonly GuardReading[]> {
+  async read(subject: GuardSubject): Promise<readonly GuardReading[]> {
     return await Promise.all(
-      guards.map((guard) =>
-        this.#read(guard).catch((error: unknown): GuardReading => ({ verdict: 'unknown', detail: String(error) })),
+      subject.guards.map((guard) =>
+        this.#read(guard, subject).catch(
+          (error: unknown): GuardReading => ({ verdict: 'unknown', detail: String(error) }),
+        ),
       ),
     );
   }
 
-  async #read(guard: RolloutGuard): Promise<GuardReading> {
+  async #read(guard: RolloutGuard, { id, project: own }: GuardSubject): Promise<GuardReading> {
     if (guard.kind === 'promql') return judge(await this.#query(guard.query), guard.max);
-    const { project, window_s = 60, min_samples = 20, max } = guard;
-    const { total, bad } = await this.#counts.sum(guard.kind, project, window_s);
+    const { window_s = 60, min_samples = 20, max } = guard;
+    const counted =
+      guard.kind === 'difference_rate' ? id : (guard.project ?? (guard.kind === 'denial_rate' ? own : undefined));
+    const { total, bad } = await this.#counts.sum(guard.kind, counted, window_s);
     if (total < min_samples)
       return { verdict: 'unknown', detail: `${total} samples in ${window_s} s; ${min_samples} are needed` };
     return judge(bad / total, max);

@@ -12,7 +12,17 @@ import type { EncryptedValue } from '../configs/config-content.js';
 
 export type StoredTarget =
   | { readonly kind: 'config'; readonly id: string; readonly value?: JsonValue; readonly encrypted?: EncryptedValue }
-  | { readonly kind: 'flag'; readonly id: string; readonly definition: FlagDefinition };
+  | { readonly kind: 'flag'; readonly id: string; readonly definition: FlagDefinition }
+  /** `id`: `policy:` and the project's name. */
+  | {
+      readonly kind: 'policy';
+      readonly id: string;
+      readonly project: string;
+      readonly rego: string;
+      readonly dataText: string;
+      /** The revision of the policy that it was reviewed on. */
+      readonly baseRevision: number;
+    };
 
 export interface RolloutContent {
   readonly description?: string;
@@ -74,6 +84,9 @@ export function toDefinition(id: string, said: RolloutContent['said']): RolloutD
     ...(said.start_at === undefined ? {} : { startAtMs: Date.parse(said.start_at) }),
   };
 }
+
+/** Under this name the decisions of a project's candidate are counted. */
+export const candidateName = (project: string): string => `${project}@candidate`;
 
 const ended = new Set(['completed', 'aborted', 'rolled_back']);
 

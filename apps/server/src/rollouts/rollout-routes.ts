@@ -26,7 +26,8 @@ import {
 import { etagOf } from '../configs/versioned-resources.js';
 import type { Freezes } from './freezes.js';
 import type { Guards } from './guards.js';
-import type { RolloutItem, RolloutService } from './rollout-service.js';
+import { guardSubject, type RolloutItem, type RolloutService } from './rollout-service.js';
+import type { TrafficCounts } from './traffic-counts.js';
 
 const tags = ['rollouts'];
 const commands = ['start', 'pause', 'resume', 'promote', 'abort', 'rollback'] as const;
@@ -36,10 +37,11 @@ export interface RolloutRouteParts {
   readonly rollouts: RolloutService;
   readonly freezes: Freezes;
   readonly guards: Guards;
+  readonly traffic: TrafficCounts;
 }
 
-export function rolloutRoutes(app: FastifyInstance, { rollouts, freezes, guards }: RolloutRouteParts): void {
-  readRoutes(app, rollouts, guards);
+export function rolloutRoutes(app: FastifyInstance, { rollouts, freezes, guards, traffic }: RolloutRouteParts): void {
+  readRoutes(app, rollouts, guards, traffic);
   writeRoutes(app, rollouts);
   resourceRoutes(app, {
     ...{ name: 'freezes', noun: 'freeze', resources: freezes.resources },
@@ -57,7 +59,17 @@ function factsFor(rollouts: RolloutService) {
   };
 }
 
-function readRoutes(app: FastifyInstance, rollouts: RolloutService, guards: Guards): void {
+/** Of a policy in shadow, over the last hour. */
+async function differencesOf(
+  item: RolloutItem,
+  traffic: TrafficCounts,
+): Promise<{ differences?: { compared: number; differing: number } }> {
+  if (item.content.said.shadow !== true) return {};
+  const { total, bad } = await traffic.sum('difference_rate', item.id, 3_600).catch(() => ({ total: 0, bad: 0 }));
+  return { differences: { compared: total, differing: bad } };
+}
+
+function readRoutes(app: FastifyInstance, rollouts: RolloutService, guards: Guards, traffic: TrafficCounts): void {
   const read = { access: { action: 'rollout.read', facts: factsFor(rollouts) } };
   app.get<{ Querystring: { limit: number; cursor?: string } }>(
     '/api/v1/rollouts',
@@ -90,9 +102,10 @@ function readRoutes(app: FastifyInstance, rollouts: RolloutService, guards: Guar
       const item = rollouts.resources.get(request.params.id);
       reply.header('etag', etagOf(item)).header('cache-control', 'no-cache');
       if (isNoneMatch(request.headers['if-none-match'], String(item.revision))) return reply.status(304).send();
-      const readings = await guards.read(item.content.guards);
+      const readings = await guards.read(guardSubject(item));
       const guards_say = readings.map((reading, guard) => ({ guard, ...reading }));
-      return { ...shown(rollouts, item), ...(readings.length === 0 ? {} : { guards_say }) };
+      const differences = await differencesOf(item, traffic);
+      return { ...shown(rollouts, item), ...(readings.length === 0 ? {} : { guards_say }), ...differences };
     },
   );
   app.get<{ Params: Id; Querystring: { limit: number; cursor?: string } }>(
@@ -125,7 +138,7 @@ function writeRoutes(app: FastifyInstance, rollouts: RolloutService): void {
           isWrite: true,
           isDecidedByBody: true,
           facts: ({ body }) => ({
-            resource: { kind: 'rollout', ...rollouts.scopeOfTarget((body as NewRollout).target) },
+            resource: { kind: 'rollout', ...rollouts.factsOfTarget((body as NewRollout).target) },
           }),
         },
       },

@@ -14,6 +14,7 @@ import {
   type RolloutCommand,
   type RolloutRefusal,
 } from '@bailiwick/evaluation';
+import { stringifyJson, type Value } from '@bailiwick/rego';
 import type { ConfigContentStored, FlagContent, Item } from '../configs/config-content.js';
 import { configInvalid } from '../configs/config-errors.js';
 import type { ConfigService } from '../configs/config-service.js';
@@ -26,10 +27,24 @@ import { assertMatches } from '../configs/preconditions.js';
 import type { ValueCipher } from '../configs/value-cipher.js';
 import { VersionedResources } from '../configs/versioned-resources.js';
 import { flagValidity } from '../flags/flag-service.js';
-import type { ResourceStore } from '../ports/resource-store.port.js';
-import { hasEnded, type RolloutContent, type StoredTarget, toDefinition } from './rollout-content.js';
+import type { ResourceScope, ResourceStore } from '../ports/resource-store.port.js';
+import type { GuardSubject } from './guards.js';
+import { candidateName, hasEnded, type RolloutContent, type StoredTarget, toDefinition } from './rollout-content.js';
 
 export type RolloutItem = Item<RolloutContent>;
+
+/** Policies, as far as rollouts need them. */
+export interface PolicyTargets {
+  /** The content in force; undefined when there is none. */
+  current(project: string): { readonly rego: string; readonly dataText: string } | undefined;
+  /** Refuses what a write would be refused for; the revision it was checked on. */
+  review(project: string, content: { rego: string; dataText: string }, context: WriteContext): Promise<number>;
+  adopt(
+    project: string,
+    content: { rego: string; dataText: string },
+    baseRevision: number,
+  ): Promise<'adopted' | 'changed'>;
+}
 
 export interface RolloutServiceParts {
   readonly store: ResourceStore;
@@ -40,6 +55,7 @@ export interface RolloutServiceParts {
   readonly rules: readonly WriteRule[];
   /** What must hold when a rollout that was made goes on. */
   readonly stepRules: readonly WriteRule[];
+  readonly policies: PolicyTargets;
   readonly nowMs: () => number;
 }
 
@@ -61,7 +77,12 @@ export class RolloutService {
     const id = randomUUID();
     const made = createRollout(toDefinition(id, rest), this.#parts.nowMs());
     if ('error' in made) throw refused(made);
-    const stored = await this.#storedTarget(target);
+    if (rest.shadow === true && target.kind !== 'policy')
+      throw configInvalid(
+        'shadow',
+        'Only a policy can be rolled out in shadow: a value that nobody gets has no effect to watch.',
+      );
+    const stored = await this.#storedTarget(target, context);
     const content: RolloutContent = {
       ...(description === undefined ? {} : { description }),
       target: stored,
@@ -73,10 +94,9 @@ export class RolloutService {
     const written = await this.#parts.writer.write(
       context,
       async (state) => {
-        const item = targetOf(state, stored);
         assertFree(state, stored);
-        await this.#assertAcceptable(item, stored, state);
-        const scope = { appId: item.appId, environment: item.environment };
+        const scope = scopeOfTarget(state, stored);
+        await this.#assertAcceptable(stored, state);
         const taken = state.find('rollout', scope, key);
         if (taken) throw nameTaken(key);
         return [{ op: 'create', kind: 'rollout', id, scope, key, content }];
@@ -122,12 +142,10 @@ export class RolloutService {
   }
 
   /** Where the target is, for the decision whether somebody may roll it out. Errors: `rollout.target_not_found`. */
-  scopeOfTarget(target: NewRollout['target'] | undefined): {
-    key: string | null;
-    app_id: string | null;
-    environment: string | null;
-  } {
+  factsOfTarget(target: NewRollout['target'] | undefined): Readonly<Record<string, string | null>> {
     // A body that does not fit is refused by its schema, after the decision.
+    if (target?.kind === 'policy')
+      return { key: String(target.project), app_id: null, environment: null, policy: String(target.project) };
     if (target === undefined || typeof target.id !== 'string') return { key: null, app_id: null, environment: null };
     const { key, appId, environment } = targetOf(this.#parts.feed.state, target);
     return { key, app_id: appId, environment };
@@ -146,12 +164,20 @@ export class RolloutService {
     const next: RolloutContent = { ...content, rollout: result.rollout, events: [...content.events, ...result.events] };
     const action = result.events.at(-1)?.kind ?? command.kind;
     const own: PlannedChange = { op: 'replace', item, content: next, action };
-    const isAdopted = result.rollout.state === 'completed' && result.rollout.percent >= 100;
-    return isAdopted ? [own, ...this.#adopt(content.target, state)] : [own];
+    const isAdopted =
+      result.rollout.state === 'completed' && result.rollout.percent >= 100 && content.said.shadow !== true;
+    if (!isAdopted) return [own];
+    if (content.target.kind !== 'policy') return [own, ...this.#adopt(content.target, state)];
+    const { project, rego, dataText, baseRevision } = content.target;
+    // Before the rollout ends: until then the new version is in force as its candidate, and repeating it changes nothing.
+    if ((await this.#parts.policies.adopt(project, { rego, dataText }, baseRevision)) === 'adopted') return [own];
+    const reason = 'the policy was changed meanwhile';
+    return await this.#carryOn(item, { kind: 'rollback', reason }, state);
   }
 
   /** The target with the new value as its own. A target that was deleted meanwhile stays deleted. */
   #adopt(target: StoredTarget, state: ConfigurationState): readonly PlannedChange[] {
+    if (target.kind === 'policy') return [];
     if (target.kind === 'flag') {
       const item = state.get<FlagContent>('flag', target.id);
       if (!item) return [];
@@ -195,8 +221,9 @@ export class RolloutService {
     };
   }
 
-  async #storedTarget(target: NewRollout['target']): Promise<StoredTarget> {
+  async #storedTarget(target: NewRollout['target'], context: WriteContext): Promise<StoredTarget> {
     const { state } = this.#parts.feed;
+    if (target.kind === 'policy') return await this.#policyTarget(target, context);
     if (target.kind === 'flag') {
       const { description: _description, ...definition } = target.definition;
       plainJson(definition, '/target/definition');
@@ -208,21 +235,48 @@ export class RolloutService {
     return { kind: 'config', id: target.id, encrypted: await this.#parts.cipher.encrypt(value) };
   }
 
+  async #policyTarget(
+    { project, rego, data }: Extract<NewRollout['target'], { kind: 'policy' }>,
+    context: WriteContext,
+  ): Promise<StoredTarget> {
+    const { policies } = this.#parts;
+    const now = policies.current(project);
+    const content = {
+      rego: rego ?? now?.rego ?? '',
+      dataText: data === undefined ? (now?.dataText ?? '{}') : stringifyJson(data as Value),
+    };
+    const baseRevision = await policies.review(project, content, context);
+    return { kind: 'policy', id: `policy:${project}`, project, ...content, baseRevision };
+  }
+
   /** The new value must do wherever the old one is seen, before anybody gets it. */
-  async #assertAcceptable(item: Item<unknown>, target: StoredTarget, state: ConfigurationState): Promise<void> {
+  async #assertAcceptable(target: StoredTarget, state: ConfigurationState): Promise<void> {
     const [adopted] = this.#adopt(target, state);
     if (!adopted) return;
-    const old = (item.content as ConfigContentStored).sensitive === true;
-    if (target.kind === 'config' && old !== (target.encrypted !== undefined))
+    const isSensitive = state.get<ConfigContentStored>('config', target.id)?.content.sensitive === true;
+    if (target.kind === 'config' && isSensitive !== (target.encrypted !== undefined))
       throw configInvalid('sensitivity_changed', 'The entry was made sensitive (or not) at this moment. Try again.');
     const rule = target.kind === 'config' ? this.#parts.configs.validity : flagValidity;
     await rule.check([adopted], state, { actor: '', requestId: '', clientIp: '' });
   }
 }
 
+/** What the guards of a rollout are asked about. */
+export function guardSubject({ id, content }: RolloutItem): GuardSubject {
+  const { target, guards } = content;
+  return { id, guards, project: target.kind === 'policy' ? candidateName(target.project) : undefined };
+}
+
+/** A rollout stands where its target is; one of a policy everywhere. */
+function scopeOfTarget(state: ConfigurationState, target: StoredTarget): ResourceScope {
+  if (target.kind === 'policy') return { appId: null, environment: null };
+  const { appId, environment } = targetOf(state, target);
+  return { appId, environment };
+}
+
 function targetOf(
   state: ConfigurationState,
-  target: { readonly kind: StoredTarget['kind']; readonly id: string },
+  target: { readonly kind: 'config' | 'flag'; readonly id: string },
 ): Item<unknown> {
   const item = state.get<unknown>(target.kind, target.id);
   if (item) return item;
@@ -261,10 +315,7 @@ const at = (timeMs: number): string => new Date(timeMs).toISOString();
 /** As the API shows it. */
 export function shownContent({ description, target, said, rollout, events }: RolloutContent): JsonValue {
   const dueMs = nextDueMs(rollout);
-  const shownTarget =
-    target.kind === 'flag' || target.encrypted === undefined
-      ? target
-      : { kind: target.kind, id: target.id, redacted: true };
+  const shownTarget = shownTargetOf(target);
   return {
     ...(description === undefined ? {} : { description }),
     target: shownTarget,
@@ -274,4 +325,11 @@ export function shownContent({ description, target, said, rollout, events }: Rol
     next_step_at: dueMs === null ? null : at(dueMs),
     events: events.map(({ atMs, ...event }) => ({ ...event, at: at(atMs) })),
   } as unknown as JsonValue;
+}
+
+function shownTargetOf(target: StoredTarget): unknown {
+  if (target.kind === 'policy')
+    return { kind: 'policy', project: target.project, rego: target.rego, data: JSON.parse(target.dataText) as unknown };
+  if (target.kind === 'flag' || target.encrypted === undefined) return target;
+  return { kind: target.kind, id: target.id, redacted: true };
 }

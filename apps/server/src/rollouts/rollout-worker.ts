@@ -6,7 +6,7 @@
 import type { GuardVerdict } from '@bailiwick/evaluation';
 import type { ConfigurationFeed } from '../configs/configuration-feed.js';
 import type { Guards } from './guards.js';
-import type { RolloutItem, RolloutService } from './rollout-service.js';
+import { guardSubject, type RolloutItem, type RolloutService } from './rollout-service.js';
 
 const worker = { actor: 'rollout-worker', requestId: '', clientIp: '' };
 
@@ -55,7 +55,7 @@ export class RolloutWorker {
 
   async #look(item: RolloutItem): Promise<void> {
     const { rollouts, guards, nowMs } = this.#parts;
-    const verdict: GuardVerdict = await guards.verdict(item.content.guards);
+    const verdict: GuardVerdict = await guards.verdict(guardSubject(item));
     const dueMs = rollouts.nextDueMs(item);
     if (verdict !== 'unhealthy' && (dueMs === null || dueMs > nowMs())) return;
     await rollouts.command(item.id, { kind: 'advance', verdict }, worker);

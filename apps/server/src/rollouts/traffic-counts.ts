@@ -9,7 +9,7 @@ const bucketMs = 10_000;
 const keptMs = 3_600_000 + 2 * bucketMs;
 const flushMs = 1_000;
 
-export type CountKind = 'error_rate' | 'denial_rate';
+export type CountKind = 'error_rate' | 'denial_rate' | 'difference_rate';
 
 export interface Sum {
   readonly total: number;

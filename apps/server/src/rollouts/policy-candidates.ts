@@ -1,0 +1,122 @@
+/**
+ * Rollouts of policies, as they are enforced: for every rollout under way its version is compiled, and each decision of the policy goes by the
+ * old or the new one, as the rollout says. In shadow the old one answers and the new one is asked too: what differs is counted. A
+ * version that does not run denies, like every policy; the guard on denials then takes it back.
+ */
+import { compileExposure, type EvaluationContext, type Exposure } from '@bailiwick/evaluation';
+import type { Value } from '@bailiwick/rego';
+import type { ConfigurationFeed } from '../configs/configuration-feed.js';
+import type { Environments } from '../configs/environments.js';
+import type { DecisionQuery, Verdict, WorldState } from '../decisions/decision.js';
+import type { Enforcer, PolicyCandidate } from '../decisions/enforcer.js';
+import type { WorldCompiler } from '../decisions/world.js';
+import { candidateName } from './rollout-content.js';
+import type { RolloutItem, RolloutService } from './rollout-service.js';
+import type { TrafficCounts } from './traffic-counts.js';
+
+export interface PolicyCandidatesParts {
+  readonly rollouts: RolloutService;
+  readonly feed: ConfigurationFeed;
+  readonly environments: Environments;
+  readonly enforcer: Enforcer;
+  readonly compiler: WorldCompiler;
+  readonly traffic: TrafficCounts;
+  readonly instanceId: string;
+  readonly nowMs: () => number;
+}
+
+const everywhere = { appId: null, environment: null };
+
+export class PolicyCandidates {
+  readonly #parts: PolicyCandidatesParts;
+  readonly #unfollow: readonly (() => void)[];
+
+  constructor(parts: PolicyCandidatesParts) {
+    this.#parts = parts;
+    this.#refresh();
+    this.#unfollow = [
+      parts.feed.onChange(({ items }) => {
+        // Flags too: a rollout may be gated by one.
+        if (items.some(({ before, after }) => isRelevant((after ?? before)?.kind))) this.#refresh();
+      }),
+      // Projects see the platform's data.
+      parts.enforcer.onApplied(({ policies }) => {
+        if (policies.includes('platform')) this.#refresh();
+      }),
+    ];
+  }
+
+  stop(): void {
+    for (const unfollow of this.#unfollow) unfollow();
+    this.#parts.enforcer.useCandidates(new Map());
+  }
+
+  #refresh(): void {
+    const candidates = new Map<string, PolicyCandidate>();
+    for (const item of this.#parts.rollouts.underWay()) {
+      const { target } = item.content;
+      if (target.kind === 'policy') candidates.set(target.project, this.#candidate(item, target));
+    }
+    this.#parts.enforcer.useCandidates(candidates);
+  }
+
+  #candidate(
+    item: RolloutItem,
+    target: { readonly project: string; readonly rego: string; readonly dataText: string },
+  ): PolicyCandidate {
+    const { traffic, environments, nowMs } = this.#parts;
+    const { said, rollout } = item.content;
+    const state = this.#compile(target, item.revision);
+    const flags = environments.view(everywhere).compiled;
+    const isExposed: Exposure = compileExposure(rollout, {
+      evaluate: (key, context, now) => flags.flag(key, context, now ?? nowMs()),
+    });
+    const counted = candidateName(target.project);
+    const ask = (next: (state: WorldState) => Verdict): Verdict => {
+      const verdict = next(state);
+      traffic.count('denial_rate', counted, !verdict.allowed);
+      return verdict;
+    };
+    return {
+      project: target.project,
+      decide: (query, current, next) => {
+        if (!isExposed(this.#contextOf(query), nowMs())) return current();
+        if (said.shadow !== true) return { ...ask(next), rollout: item.id };
+        const verdict = current();
+        traffic.count('difference_rate', item.id, ask(next).allowed !== verdict.allowed);
+        return verdict;
+      },
+    };
+  }
+
+  #compile(
+    { project, rego, dataText }: { project: string; rego: string; dataText: string },
+    revision: number,
+  ): WorldState {
+    const { compiler, enforcer } = this.#parts;
+    try {
+      const platformData = project === 'platform' ? undefined : enforcer.platformData;
+      return { kind: 'ready', world: compiler.build(project, { rego, dataText, revision }, platformData) };
+    } catch (error) {
+      return { kind: 'broken', revision, error: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** The caller's claims, and what else a share can be sticky by: `request_id` (a share of requests), `instance`. */
+  #contextOf({ input }: DecisionQuery): EvaluationContext {
+    const { claims = {}, request_id = '' } = (input ?? {}) as {
+      readonly claims?: Record<string, Value>;
+      readonly request_id?: string;
+    };
+    const { sub, roles } = claims;
+    return {
+      ...(claims as EvaluationContext),
+      targetingKey: typeof sub === 'string' ? sub : request_id,
+      ...(Array.isArray(roles) ? { groups: roles as string[] } : {}),
+      request_id,
+      instance: this.#parts.instanceId,
+    };
+  }
+}
+
+const isRelevant = (kind: string | undefined): boolean => kind === 'rollout' || kind === 'flag' || kind === 'segment';
