@@ -26,6 +26,7 @@ beforeAll(async () => {
     `consumers:
   - {username: jack, plugins: {key-auth: {key: $secret://local/consumers/jack/key}}}
 routes:
+  - {id: control, uris: [/api/*, /openapi.json], upstream: {type: roundrobin, nodes: {"\${{BAILIWICK_CONTROL_HOST}}:80": 1}}}
   - {id: local, uri: /local, plugins: {proxy-rewrite: {headers: {set: {X-Key: $secret://local/llm/openai/key}}}}, ${node}}
   - {id: env, uri: /env, plugins: {proxy-rewrite: {headers: {set: {X-Key: $env://GATEWAY_TEST_SECRET}}}}, ${node}}
   - {id: keyed, uri: /keyed, plugins: {key-auth: {}}, ${node}}
@@ -38,7 +39,7 @@ routes:
     output += String(chunk);
     return write('');
   }) as typeof process.stderr.write);
-  server = await startTestServer({ gatewayFile: file, secretCacheSeconds: '1', logLevel: 'silent' });
+  server = await startTestServer({ gatewayFile: file, logLevel: 'silent' });
 });
 afterAll(async () => {
   vi.restoreAllMocks();
@@ -64,9 +65,11 @@ describe('a secret', () => {
   });
 
   it('takes force when it is there, and again when it changes, without a restart', async () => {
-    const { secrets } = server.running.platform;
-    await secrets.put('llm/openai', { key: secretWords[0] ?? '' });
-    await secrets.put('consumers/jack', { key: 'jack-key' });
+    const put = async (path: string, fields: Record<string, string>): Promise<void> => {
+      expect((await server.call('PUT', `/api/v1/secrets/${path}`, { body: fields })).status).toBe(204);
+    };
+    await put('llm/openai', { key: secretWords[0] ?? '' });
+    await put('consumers/jack', { key: 'jack-key' });
     await vi.waitFor(async () => expect((await get('/local')).text).toBe(secretWords[0]), {
       timeout: 15_000,
       interval: 100,
@@ -75,7 +78,7 @@ describe('a secret', () => {
       timeout: 15_000,
       interval: 100,
     });
-    await secrets.put('llm/openai', { key: secretWords[1] ?? '' });
+    await put('llm/openai', { key: secretWords[1] ?? '' });
     await vi.waitFor(async () => expect((await get('/local')).text).toBe(secretWords[1]), {
       timeout: 15_000,
       interval: 100,
@@ -83,13 +86,22 @@ describe('a secret', () => {
   });
 
   it('is never in metrics, errors, the API or the log', async () => {
-    await server.running.platform.secrets.delete('llm/openai');
+    expect((await server.call('GET', '/api/v1/secrets')).json.items).toContainEqual({
+      path: 'llm/openai',
+      fields: ['key'],
+    });
+    const listed = (await server.call('GET', '/api/v1/secrets')).text;
+    expect((await server.call('PUT', '/api/v1/secrets/x', { body: { a: 'b' }, token: null })).status).toBe(401);
+    await server.call('DELETE', '/api/v1/secrets/llm/openai');
     await vi.waitFor(async () => expect((await get('/local')).status).toBe(503), { timeout: 15_000, interval: 100 });
+    const audit = (await server.call('GET', '/api/v1/audit?limit=50')).text;
+    expect(audit).toContain('secret.put');
     const seen = [
       output,
+      listed,
       (await get('/metrics')).text,
       (await get('/local')).text,
-      (await server.call('GET', '/api/v1/audit')).text,
+      audit,
       (await server.call('GET', '/openapi.json')).text,
     ].join('\n');
     for (const word of secretWords) expect(seen).not.toContain(word);

@@ -4,6 +4,7 @@ import { auditCommand } from './commands/audit.js';
 import { gatewayCommand } from './commands/gateway.js';
 import { policyCommand } from './commands/policy.js';
 import { regoCommand } from './commands/rego.js';
+import { secretCommand } from './commands/secret.js';
 import { tokenCommand } from './commands/token.js';
 import { CommandFailure } from './failure.js';
 
@@ -13,6 +14,7 @@ const program = new Command('bailiwick')
   .addCommand(policyCommand())
   .addCommand(auditCommand())
   .addCommand(gatewayCommand())
+  .addCommand(secretCommand())
   .addCommand(tokenCommand())
   .addCommand(regoCommand());
 

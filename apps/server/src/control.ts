@@ -28,6 +28,7 @@ import type { Platform } from './platform.js';
 import { approvalRoutes } from './policies/approval-routes.js';
 import { policyRoutes } from './policies/policy-routes.js';
 import { rolloutRoutes } from './rollouts/rollout-routes.js';
+import { secretRoutes } from './secrets/secret-routes.js';
 import type { Settings } from './settings.js';
 import type { Logger } from './telemetry/logger.js';
 
@@ -38,13 +39,18 @@ export async function createControl(
   settings: Settings,
   logger: Logger,
   publicUrl: string,
-  gatewayResources: { readonly managed: ManagedResources; readonly exportText: () => string },
+  gatewayResources: {
+    readonly managed: ManagedResources;
+    readonly exportText: () => string;
+    readonly onSecretChange: () => void;
+  },
 ): Promise<FastifyInstance> {
   const app = createApplication(applicationParts(platform, settings, logger));
   await documentRoutes(app);
   if (settings.roles.includes('control')) {
     policyRoutes(app, platform);
     gatewayResourceRoutes(app, gatewayResources.managed, gatewayResources.exportText);
+    secretRoutes(app, { secrets: platform.secrets, audit: platform.audit, onChange: gatewayResources.onSecretChange });
     approvalRoutes(app, platform.approvals, platform.configuration.approvals);
     decisionRoutes(app, platform.decisionLog, platform.explanations);
     auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);

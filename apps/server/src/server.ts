@@ -52,8 +52,14 @@ export async function startServer(settings: Settings, installationRoot: string):
     const source = gatewaySource(settings, installationRoot);
     const managed = await startManagedResources(platform, settings, source, logger);
     stoppers.push(() => managed.stop());
+    // The gateway starts after the control plane that it stands before.
+    let onSecretChange = (): void => undefined;
     const exportText = (): string => exportApisixFile(source.path, managed.exported());
-    const control = await createControl(platform, settings, logger, publicUrl, { managed, exportText });
+    const control = await createControl(platform, settings, logger, publicUrl, {
+      managed,
+      exportText,
+      onSecretChange: () => onSecretChange(),
+    });
     stoppers.push(() => control.close());
     if (settings.roles.includes('sync') && settings.opaUrls.length > 0) {
       const sync = new OpaSync(platform.enforcer, {
@@ -92,6 +98,9 @@ export async function startServer(settings: Settings, installationRoot: string):
           publicPort,
           source,
           managed,
+          onReady: (gateway) => {
+            onSecretChange = () => gateway.refreshSecrets();
+          },
         }),
       );
     // Streams end only when they are ended: first of all, so that the gateway need not wait for them.
@@ -114,6 +123,7 @@ interface GatewayParts {
   readonly settings: Settings;
   readonly source: GatewaySource;
   readonly managed: ManagedResources;
+  readonly onReady: (gateway: Gateway) => void;
   readonly platform: Platform;
   readonly logger: Logger;
   readonly control: FastifyInstance;
@@ -126,6 +136,7 @@ async function startGateway({
   settings,
   source,
   managed,
+  onReady,
   platform,
   logger,
   control,
@@ -147,6 +158,7 @@ async function startGateway({
     secrets: { environment: process.env, local: platform.secrets, openVault: platform.openVault },
     secretCacheMs: settings.secretCacheSeconds * 1000,
   });
+  onReady(gateway);
   // Without the demo nothing listens there: the route answers 503.
   const variables = { ...source.variables, BAILIWICK_DEMO_PORT: String(demo?.port ?? 9) };
   let file = readGatewayFile(source.path, variables);
