@@ -9,7 +9,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { BailiwickError, isBailiwickError } from '@bailiwick/contract';
+import { isBailiwickError } from '@bailiwick/contract';
 import type { ProblemAnswer } from '../http/problems.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -17,7 +17,9 @@ import { isTracing, type ServerSpan, startServerSpan, traceIdIn } from '../telem
 import { answerBrokenRequest } from './broken-request.js';
 import { asAnswer, type Chain, type ResponsePhases } from './chain.js';
 import { Exchange, type UpstreamTarget } from './exchange.js';
+import { badCertificate, badPath, noRoute, noUpstream } from './gateway-refusals.js';
 import { KeptState } from './kept-state.js';
+import { listenOn } from './listen-on.js';
 import type { Outcome, PluginServices } from './plugin.js';
 import { plugins } from './plugins/index.js';
 import { requestIdPattern } from './plugins/request-id.js';
@@ -72,6 +74,9 @@ interface Handling {
   readonly upgradeHead: Buffer | undefined;
 }
 
+/** How long a table that was replaced stays open, in milliseconds. */
+const retireMs = 10_000;
+
 const serverOptions = {
   maxHeaderSize: 32 * 1024,
   requestTimeout: 300_000,
@@ -89,6 +94,7 @@ export class Gateway {
   #file: GatewayFile | undefined;
   #table: Table | undefined;
   #names: readonly ServerName[] = [];
+  readonly #retired = new Map<Table, NodeJS.Timeout>();
   /** Connections that Node has handed over and does not end by itself. */
   readonly #upgraded = new Set<Duplex>();
   readonly #unused = new Set<Duplex>();
@@ -166,8 +172,18 @@ export class Gateway {
     this.#table = table;
     this.#names = names;
     this.#listenForUpgrades(table.usesWebsockets);
-    void before?.close();
-    void this.#kept.sweep();
+    if (before) this.#retire(before);
+  }
+
+  /** Requests on their way may still ask what the old table's plugins hold: it closes when they have had time to end. */
+  #retire(table: Table): void {
+    const timer = setTimeout(() => {
+      this.#retired.delete(table);
+      void table.close();
+      void this.#kept.sweep();
+    }, retireMs);
+    timer.unref();
+    this.#retired.set(table, timer);
   }
 
   /** Without a listener Node takes a request that wants an upgrade for an ordinary one, which is right where no route has WebSockets. */
@@ -238,6 +254,10 @@ export class Gateway {
     await closed;
     clearTimeout(timer);
     await this.#secrets.close();
+    for (const [table, timer] of this.#retired) {
+      clearTimeout(timer);
+      await table.close();
+    }
     await this.#table?.close();
     for (const upstream of this.#table?.upstreams ?? []) upstream.destroy();
     await this.#kept.close();
@@ -467,43 +487,8 @@ const unrouted = (exchange: Exchange): Handling => ({
   upgradeHead: undefined,
 });
 
-/** `error_msg` beside the problem's members is what APISIX says. */
-const noRoute = (): BailiwickError =>
-  new BailiwickError('not-found', {
-    reason: 'gateway.no_route',
-    message: 'No route of the gateway fits this request.',
-    extra: { error_msg: '404 Route Not Found' },
-  });
-
-const badPath = (why: string): BailiwickError =>
-  new BailiwickError('invalid', { reason: 'gateway.bad_path', message: `The gateway refuses this address: ${why}.` });
-
-const badCertificate = (why: string): BailiwickError =>
-  new BailiwickError('invalid', {
-    reason: 'gateway.client_certificate',
-    message: `The gateway refuses this connection: ${why}.`,
-  });
-
-const noUpstream = (): BailiwickError =>
-  new BailiwickError('unavailable', {
-    reason: 'gateway.no_upstream',
-    message: 'This route leads nowhere: it has no upstream and none of its plugins answered.',
-  });
-
 const hostOf = (request: IncomingMessage): string => {
   const host = request.headers.host ?? '';
   const colon = host.lastIndexOf(':');
   return (colon > 0 && !host.endsWith(']') ? host.slice(0, colon) : host).toLowerCase();
 };
-
-async function listenOn(server: Server | TlsServer, host: string, port: number): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : port;
-}
