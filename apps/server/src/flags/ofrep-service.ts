@@ -31,6 +31,7 @@ export class OfrepService {
   readonly #feed: ConfigurationFeed;
   readonly #environments: Environments;
   readonly #nowMs: () => number;
+  readonly #texts = new WeakMap<FlagAnswer, { readonly key: string; readonly text: string }>();
 
   constructor(feed: ConfigurationFeed, environments: Environments, nowMs: () => number = Date.now) {
     this.#feed = feed;
@@ -54,7 +55,7 @@ export class OfrepService {
     const context = contextOf(request);
     if ('errorCode' in context) return { status: 400, body: context as OfrepFailure };
     const view = this.#environments.view(scope);
-    return { etag: this.#etagOf(view, context), text: () => JSON.stringify(this.#bulkOf(view, context)) };
+    return { etag: this.#etagOf(view, context), text: () => this.#bulkText(view, context) };
   }
 
   /** Covers the set's revision and the context. */
@@ -76,18 +77,27 @@ export class OfrepService {
     };
   }
 
-  #bulkOf(view: EnvironmentView, context: EvaluationContext): OfrepBulkAnswer {
+  /** The answer's JSON, put together from texts that are kept: answers are shared between evaluations, so most were written before. */
+  #bulkText(view: EnvironmentView, context: EvaluationContext): string {
     const nowMs = this.#nowMs();
-    const flags = view.compiled.flagKeys().map((key) => toAnswer(key, view.compiled.flag(key, context, nowMs)));
+    const flags = view.compiled.flagKeys().map((key) => this.#textOf(key, view.compiled.flag(key, context, nowMs)));
     const query = new URLSearchParams();
     if (view.appId !== null) query.set('app_id', view.appId);
     if (view.environment !== null) query.set('environment', view.environment);
     const requestUri = `/ofrep/v1/stream${query.size > 0 ? `?${query}` : ''}`;
-    return {
-      flags,
+    const rest: Omit<OfrepBulkAnswer, 'flags'> = {
       metadata: { revision: view.revision, epoch: this.#feed.epoch },
       eventStreams: [{ type: 'sse', endpoint: { requestUri }, inactivityDelaySec: 120 }],
     };
+    return `{"flags":[${flags.join(',')}],${JSON.stringify(rest).slice(1)}`;
+  }
+
+  #textOf(key: string, answer: FlagAnswer): string {
+    const known = this.#texts.get(answer);
+    if (known?.key === key) return known.text;
+    const text = JSON.stringify(toAnswer(key, answer));
+    this.#texts.set(answer, { key, text });
+    return text;
   }
 }
 

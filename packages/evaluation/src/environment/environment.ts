@@ -54,6 +54,7 @@ export function compileEnvironment(document: EnvironmentDocument, options: Envir
   const flags = compileFlags(document.flags);
   const configs = compileConfig(document.entries, document, { flags });
   const unleash = document.unleash === undefined ? undefined : compileUnleash(document.unleash);
+  const flagKeys = [...new Set([...flags.keys(), ...(unleash?.keys() ?? [])])].sort();
   const candidates = new Map<string, Candidate>();
   for (const { flag, definition, rollout } of document.flagCandidates ?? []) {
     const next: FlagSet = { ...document.flags, flags: { ...document.flags.flags, [flag]: definition } };
@@ -68,7 +69,7 @@ export function compileEnvironment(document: EnvironmentDocument, options: Envir
       if (candidate === undefined || !candidate.isExposed(context, nowMs)) return flags.evaluate(key, context, nowMs);
       return candidate.flags.evaluate(key, context, nowMs);
     },
-    flagKeys: () => [...new Set([...flags.keys(), ...(unleash?.keys() ?? [])])].sort(),
+    flagKeys: () => flagKeys,
     hasFlag: (key) => flags.has(key) || unleash?.has(key) === true,
   };
 }
