@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BailiwickError } from '@bailiwick/contract';
 import type { Caller } from '../decisions/decision-service.js';
+import type { LlmCall } from './ai/llm-call.js';
 import type { ResponseHead } from './response-head.js';
 import type { LocalService, Timeouts, UpstreamNode } from './upstreams/upstream-node.js';
 
@@ -86,6 +87,9 @@ export class Exchange {
   decisionId: string | undefined;
   requestId: string;
   traceId: string | undefined;
+
+  /** What an LLM call is about, once an `ai-*` plugin has read it. */
+  llm: LlmCall | undefined;
 
   /** What the upstream will see; plugins may change these. */
   upstreamMethod: string;

@@ -29,6 +29,8 @@ export function opaInput(exchange: Exchange, options: OpaInputOptions): Readonly
       remote_port: String(socket.remotePort ?? ''),
       timestamp: Math.floor(exchange.startedAtMs / 1000),
     },
+    // Beside APISIX's own members, and only where an `ai-*` plugin has read the call.
+    ...(exchange.llm ? { llm: exchange.llm.facts() } : {}),
     ...(options.withRoute ? { route: withoutUpstream(exchange.route?.route) } : {}),
     ...(options.withService && exchange.route?.service ? { service: withoutUpstream(exchange.route.service) } : {}),
     ...(options.withConsumer && exchange.consumer ? { consumer: consumerFacts(exchange.consumer) } : {}),

@@ -1,5 +1,7 @@
 /** Every plugin of the gateway. A new one is a file here and a line in this table. */
 import type { Plugin, PluginRegistry } from '../plugin.js';
+import { aiProxy } from './ai-proxy.js';
+import { aiProxyMulti } from './ai-proxy-multi.js';
 import { apiBreaker } from './api-breaker.js';
 import { consumerRestriction } from './consumer-restriction.js';
 import { cors } from './cors.js';
@@ -29,6 +31,8 @@ const table = [
   keyAuth,
   consumerRestriction,
   opa,
+  aiProxy,
+  aiProxyMulti,
   proxyRewrite,
   apiBreaker,
   limitConn,

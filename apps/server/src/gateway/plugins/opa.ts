@@ -5,6 +5,7 @@
 import { BailiwickError } from '@bailiwick/contract';
 import { type Static, Type } from '@sinclair/typebox';
 import { Pool } from 'undici';
+import { addGate } from '../ai/gates.js';
 import type { Exchange } from '../exchange.js';
 import { type OpaInputOptions, opaInput, queryObject } from '../opa-input.js';
 import type { Outcome, Plugin, PluginHooks, PluginScope } from '../plugin.js';
@@ -47,23 +48,32 @@ export const opa: Plugin<Configuration> = {
 };
 
 function inProcess(decisions: PluginScope['services']['decisions']): PluginHooks {
-  return {
-    access: (exchange) => {
-      const decision = decisions.decide({
-        caller: exchange.caller ?? { actor: 'anonymous', claims: {} },
-        method: exchange.method,
-        path: exchange.path,
-        headers: flatHeaders(exchange),
-        query: queryObject(exchange.query),
-        project: projectOf(exchange),
-        requestId: exchange.requestId,
-      });
-      exchange.decisionId = decision.id;
-      if (decision.allowed) return undefined;
-      const extra = { decision_id: decision.id, ...(decision.reasons.length > 0 ? { reasons: decision.reasons } : {}) };
-      return decision.decidedBy === 'error' ? notAsked(extra) : denied(extra);
-    },
+  const judged = (exchange: Exchange): Outcome => {
+    const decision = decisions.decide({
+      caller: exchange.caller ?? { actor: 'anonymous', claims: {} },
+      method: exchange.method,
+      path: exchange.path,
+      headers: flatHeaders(exchange),
+      query: queryObject(exchange.query),
+      project: projectOf(exchange),
+      requestId: exchange.requestId,
+      ...(exchange.llm ? { facts: { llm: exchange.llm.facts() } } : {}),
+    });
+    exchange.decisionId = decision.id;
+    if (decision.allowed) return undefined;
+    const extra = { decision_id: decision.id, ...(decision.reasons.length > 0 ? { reasons: decision.reasons } : {}) };
+    return decision.decidedBy === 'error' ? notAsked(extra) : denied(extra);
   };
+  return { access: (exchange) => judged(exchange) ?? judgeFallbacks(exchange, judged) };
+}
+
+/** The policy has allowed one instance of a model; whichever is asked in its place is another question. */
+function judgeFallbacks(exchange: Exchange, judge: (exchange: Exchange) => Outcome | Promise<Outcome>): undefined {
+  const { llm } = exchange;
+  if (!llm) return undefined;
+  const allowed = JSON.stringify(llm.facts());
+  addGate(exchange, (asked) => (JSON.stringify(asked.llm?.facts()) === allowed ? undefined : judge(asked)));
+  return undefined;
 }
 
 const notAsked = (extra: Readonly<Record<string, unknown>>): Outcome => ({
@@ -150,7 +160,10 @@ function overHttp(configuration: Configuration, scope: PluginScope): PluginHooks
     }
     return judge(exchange, result, configuration.send_headers_upstream ?? []);
   };
-  return { access: ask, close: async () => await pool.close() };
+  return {
+    access: async (exchange) => (await ask(exchange)) ?? judgeFallbacks(exchange, ask),
+    close: async () => await pool.close(),
+  };
 }
 
 async function limitedText(body: AsyncIterable<Buffer>): Promise<string> {

@@ -1,5 +1,5 @@
 /** The kept-alive connections to one node: the last used first, bounded in number, age and requests, as APISIX's `keepalive_pool`. */
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { Connection, type ResponseReceiver, UpstreamError, type UpstreamRequest } from './connection.js';
 
@@ -14,6 +14,8 @@ export interface PoolOptions {
   readonly requests: number;
   /** Undefined: plain TCP. */
   readonly tls: ConnectionOptions | undefined;
+  /** Judges what a name resolves to; undefined: the system's answer as it is. */
+  readonly lookup?: LookupFunction;
 }
 
 export class ConnectionPool {
@@ -91,10 +93,11 @@ export class ConnectionPool {
 
   #open(serverName: string): Socket {
     const { host, port, tls } = this.#options;
-    if (!tls) return connectTcp({ host, port, noDelay: true });
+    const lookup = this.#options.lookup ? { lookup: this.#options.lookup } : {};
+    if (!tls) return connectTcp({ host, port, noDelay: true, ...lookup });
     const name = /^[\d.]+$|:/.test(serverName) ? {} : { servername: serverName };
     const session = this.#sessions === undefined ? {} : { session: this.#sessions };
-    const socket = connectTls({ host, port, ...tls, ...name, ...session, ALPNProtocols: ['http/1.1'] });
+    const socket = connectTls({ host, port, ...lookup, ...tls, ...name, ...session, ALPNProtocols: ['http/1.1'] });
     socket.on('session', (ticket) => {
       this.#sessions = ticket;
     });

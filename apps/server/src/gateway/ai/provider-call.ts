@@ -1,0 +1,271 @@
+/**
+ * Asks one instance after the other until one answers, within the bounds of the configuration and never after the first byte has gone to the
+ * client; gates (limits, the policy) are asked before each. Leaving clients take the provider's call with them.
+ */
+import { BailiwickError, isBailiwickError } from '@bailiwick/contract';
+import type { Exchange } from '../exchange.js';
+import type { Answer, Outcome } from '../plugin.js';
+import { UpstreamError } from '../upstreams/connection.js';
+import { type Backend, type BackendAnswer, native } from './backend.js';
+import { gatesOf } from './gates.js';
+import type { Instance } from './instance.js';
+import type { LlmCall, Price } from './llm-call.js';
+import type { LlmMetrics } from './llm-metrics.js';
+import { isTimeout } from './transport.js';
+
+export interface CallPlan {
+  /** An instance that was not tried yet, the next best first. */
+  readonly next: (exchange: Exchange, tried: ReadonlySet<Instance>) => Instance | undefined;
+  /** Whether another instance may be asked after this status; 0: no answer at all, 504: a time-out. */
+  readonly fallsBackOn: (status: number) => boolean;
+  /** Whether another instance may be asked when a gate refuses this one. */
+  readonly fallsBackOnLimit: boolean;
+  /** Attempts after the first. */
+  readonly maxRetries: number;
+  /** No further attempt is begun after this. Milliseconds. */
+  readonly retryWithinMs: number;
+  readonly observed: (instance: Instance, isGood: boolean) => void;
+  readonly priceOf: (model: string) => Price | undefined;
+  readonly metrics: LlmMetrics;
+  readonly maxResponseBytes: number;
+  readonly maxStreamMs: number | undefined;
+}
+
+/** Answers that are larger are cut off when nothing else is configured. */
+export const defaultMaxResponseBytes = 64 * 1024 * 1024;
+
+/** Makes the call's facts those of an instance. */
+export function choose(call: LlmCall, instance: Instance, plan: Pick<CallPlan, 'priceOf'>): void {
+  call.instance = instance.name;
+  call.provider = instance.provider;
+  call.model = instance.modelFor(call);
+  call.price = plan.priceOf(call.model);
+  const most = instance.configuration.override?.llm_options?.max_tokens;
+  if (most !== undefined) call.maxTokens = most;
+}
+
+type Attempt =
+  | { readonly kind: 'answer'; readonly answer: Answer }
+  | { readonly kind: 'failed'; readonly status: number; readonly answer: Answer; readonly isRetryable: boolean };
+
+export async function callProvider(
+  exchange: Exchange,
+  call: LlmCall,
+  first: Instance | undefined,
+  plan: CallPlan,
+): Promise<Outcome> {
+  const control = new AbortController();
+  const { response } = exchange;
+  response.once('close', () => control.abort());
+  if (response.destroyed) control.abort();
+  const tried = new Set<Instance>();
+  const began = performance.now();
+  let last: Answer | undefined;
+  for (let instance = first; instance; instance = plan.next(exchange, tried)) {
+    tried.add(instance);
+    choose(call, instance, plan);
+    const refusal = await askGates(exchange);
+    if (refusal) {
+      last ??= refusal;
+      if (!plan.fallsBackOnLimit) return last;
+      continue;
+    }
+    call.attempts += 1;
+    if (call.attempts > 1) plan.metrics.fellBack(call);
+    const attempt = await tryOne({ exchange, call, instance, signal: control.signal }, plan);
+    if (attempt.kind === 'answer') {
+      plan.observed(instance, true);
+      return attempt.answer;
+    }
+    last = attempt.answer;
+    if (control.signal.aborted) return last;
+    plan.observed(instance, false);
+    const mayRetry =
+      attempt.isRetryable &&
+      plan.fallsBackOn(attempt.status) &&
+      call.attempts <= plan.maxRetries &&
+      performance.now() - began < plan.retryWithinMs;
+    if (!mayRetry) return last;
+  }
+  return last ?? noInstance();
+}
+
+const noInstance = (): Answer => ({
+  status: 503,
+  body: new BailiwickError('unavailable', {
+    reason: 'llm.no_instance',
+    message: 'No instance of a language model can be asked at the moment.',
+    retryAfterSeconds: 1,
+  }),
+});
+
+async function askGates(exchange: Exchange): Promise<Outcome> {
+  for (const gate of gatesOf(exchange)) {
+    const outcome = await gate(exchange);
+    if (outcome) return outcome;
+  }
+  return undefined;
+}
+
+async function tryOne(request: Parameters<Backend>[0], plan: CallPlan): Promise<Attempt> {
+  const { instance, call } = request;
+  let answer: BackendAnswer | undefined;
+  const began = performance.now();
+  try {
+    const backend =
+      instance.nativePath(call.kind) === undefined ? (await import('./translation/backend.js')).translated : native;
+    answer = await backend(request);
+    request.exchange.source = 'upstream';
+    request.exchange.upstreamStatus = answer.status;
+    request.exchange.upstreamAddress = instance.url.host;
+    const { status } = answer;
+    if (status >= 300) return await refusedBy(answer, plan);
+    if (answer.isStream) return await streamed(answer, request, plan, began);
+    const body = await whole(answer, plan.maxResponseBytes);
+    noteFirstByte(request, began);
+    if (!isJson(body)) return brokenAnswer('The provider answered with what is no JSON.');
+    return { kind: 'answer', answer: { status, headers: answer.headers, body } };
+  } catch (error) {
+    answer?.abort();
+    return failureOf(error);
+  }
+}
+
+function noteFirstByte({ call, exchange }: Parameters<Backend>[0], began: number): void {
+  if (call.firstByteMs < 0) call.firstByteMs = performance.now() - began;
+  if (exchange.upstreamMs < 0) exchange.upstreamMs = performance.now() - exchange.startedMs;
+}
+
+/** What a provider says is wrong goes to the client as it is; what it says of our credentials does not. */
+async function refusedBy(answer: BackendAnswer, plan: CallPlan): Promise<Attempt> {
+  const { status } = answer;
+  const isRetryable = plan.fallsBackOn(status);
+  if (status < 400) {
+    answer.abort();
+    return brokenAnswer('The provider answered with a redirect, which is never followed.');
+  }
+  if (status === 401 || status === 403) {
+    answer.abort();
+    return {
+      kind: 'failed',
+      status,
+      isRetryable,
+      answer: {
+        status: 502,
+        body: new BailiwickError('unavailable', {
+          reason: 'llm.provider_refused',
+          message: `The provider does not accept the gateway's credentials (${status}).`,
+        }),
+      },
+    };
+  }
+  const body = await whole(answer, 1024 * 1024).catch(() => undefined);
+  return { kind: 'failed', status, isRetryable, answer: { status, headers: answer.headers, body: body ?? '' } };
+}
+
+const brokenAnswer = (message: string): Attempt => ({
+  kind: 'failed',
+  status: 502,
+  isRetryable: false,
+  answer: { status: 502, body: new BailiwickError('unavailable', { reason: 'llm.bad_answer', message }) },
+});
+
+function failureOf(error: unknown): Attempt {
+  if (isBailiwickError(error))
+    return { kind: 'failed', status: 500, isRetryable: false, answer: { status: 500, body: error } };
+  const status = isTimeout(error) ? 504 : 502;
+  const kind = isTimeout(error) ? 'timeout' : 'unavailable';
+  const message = isTimeout(error)
+    ? 'The provider did not answer in time.'
+    : 'The provider cannot be reached or broke off.';
+  const operatorMessage = error instanceof Error ? error.message : String(error);
+  if (!(error instanceof UpstreamError) && status !== 504 && !(error instanceof Error)) throw error;
+  return {
+    kind: 'failed',
+    status,
+    isRetryable: true,
+    answer: {
+      status,
+      body: new BailiwickError(kind, { reason: `llm.provider_${kind}`, message, operatorMessage, cause: error }),
+    },
+  };
+}
+
+function isJson(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString('utf8'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function whole(answer: BackendAnswer, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) {
+      answer.abort();
+      throw new BailiwickError('unavailable', {
+        reason: 'llm.answer_too_large',
+        message: `The provider's answer is larger than ${maxBytes} bytes.`,
+      });
+    }
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes);
+}
+
+/** The head goes to the client with the first byte: until then another instance can still be asked. */
+async function streamed(
+  answer: BackendAnswer,
+  request: Parameters<Backend>[0],
+  plan: CallPlan,
+  began: number,
+): Promise<Attempt> {
+  const iterator = answer.body[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  noteFirstByte(request, began);
+  if (first.done === true) {
+    if (request.signal.aborted) return brokenAnswer('The client has gone.');
+    return { ...brokenAnswer('The provider ended its stream before it began.'), isRetryable: true } as Attempt;
+  }
+  const headers = { 'cache-control': 'no-store', ...answer.headers };
+  return {
+    kind: 'answer',
+    answer: { status: answer.status, headers, body: bounded(first.value, iterator, answer, plan) },
+  };
+}
+
+async function* bounded(
+  first: Buffer,
+  rest: AsyncIterator<Buffer>,
+  answer: BackendAnswer,
+  { maxResponseBytes, maxStreamMs }: CallPlan,
+): AsyncGenerator<Buffer> {
+  let isLate = false;
+  const timer =
+    maxStreamMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          isLate = true;
+          answer.abort();
+        }, maxStreamMs);
+  let bytes = first.length;
+  try {
+    yield first;
+    for (;;) {
+      const next = await rest.next();
+      if (isLate) throw new Error('the stream took longer than max_stream_duration_ms');
+      if (next.done === true) return;
+      bytes += next.value.length;
+      if (bytes > maxResponseBytes) throw new Error('the stream is larger than max_response_bytes');
+      yield next.value;
+    }
+  } finally {
+    clearTimeout(timer);
+    answer.abort();
+    await rest.return?.();
+  }
+}
