@@ -6,6 +6,7 @@ import { policyCommand } from './commands/policy.js';
 import { regoCommand } from './commands/rego.js';
 import { secretCommand } from './commands/secret.js';
 import { tokenCommand } from './commands/token.js';
+import { typesCommand } from './commands/types.js';
 import { CommandFailure } from './failure.js';
 
 const program = new Command('bailiwick')
@@ -16,6 +17,7 @@ const program = new Command('bailiwick')
   .addCommand(gatewayCommand())
   .addCommand(secretCommand())
   .addCommand(tokenCommand())
+  .addCommand(typesCommand())
   .addCommand(regoCommand());
 
 program.exitOverride((error) => {

@@ -6,6 +6,8 @@ export interface SuiteReport {
   readonly failures: readonly string[];
   /** Why the suite did not run. */
   readonly skipped?: string;
+  /** Single cases that cannot apply, each with its reason. */
+  readonly leftOut?: readonly string[];
 }
 
 /** Collects outcomes; keeps the first hundred failures in words and counts the rest. */

@@ -25,8 +25,20 @@ export function after(ms: number, call: () => void): () => void {
   return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
 }
 
-/** Resolves after the time, or at once when the signal is aborted; never rejects. */
+/** Resolves after the time, or at once when the signal is aborted; never rejects. Nobody waits for it: it does not keep Node alive. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return wait(signal, (done) => after(ms, done));
+}
+
+/** The same for somebody who waits: Node stays alive until then. */
+export function patience(ms: number, signal: AbortSignal): Promise<void> {
+  return wait(signal, (done) => {
+    const timer = setTimeout(done, Math.min(ms, maxTimerMs));
+    return () => clearTimeout(timer);
+  });
+}
+
+function wait(signal: AbortSignal, begin: (done: () => void) => () => void): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {
       resolve();
@@ -37,7 +49,7 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', done);
       resolve();
     };
-    const stop = after(ms, done);
+    const stop = begin(done);
     signal.addEventListener('abort', done);
   });
 }

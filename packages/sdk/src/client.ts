@@ -2,69 +2,24 @@
  * The client: answers from memory at once, and keeps the memory up to date behind the scenes. It begins with what was kept from an earlier run,
  * else with the bootstrap file; until there is anything the code's defaults count. Evaluating never throws and never waits.
  */
-import type { DataSource, Details, Widened } from './answer.js';
-import { after, pause } from './backoff.js';
-import { verifyBootstrap } from './bootstrap.js';
+import type { Details, Widened } from './answer.js';
+import { after, patience } from './backoff.js';
 import type { ChangedKeys } from './changed-keys.js';
+import type { ClientCounters, ClientEvents, ClientState, ClientStatus, WaitOptions } from './client-events.js';
 import { Emitter } from './emitter.js';
 import { answerQuestion, messageOf, type Question } from './evaluate.js';
-import { type EvaluationContext, isSameJson, type JsonObject, type JsonType, type JsonValue } from './json.js';
+import { shippedWorld, storedWorld } from './first-world.js';
+import type { EvaluationContext, JsonObject, JsonType, JsonValue } from './json.js';
 import { LocalSource } from './local-source.js';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { RemoteSource, RemoteWorld } from './remote-source.js';
 import { ServerClock } from './server-clock.js';
 import type { EnvironmentSnapshot } from './snapshot.js';
-import type { Source, SourceCounter, SourceHost } from './source.js';
-import { storedText, worldOf } from './storage.js';
+import type { Source, SourceHost } from './source.js';
+import { storedText } from './storage.js';
 import { RequestFailure, Transport } from './transport.js';
 import { Usage } from './usage.js';
 import { LocalWorld, type World } from './world.js';
-
-/** `starting`: nothing from the server yet. `stale`: not heard for two heartbeats. `offline`: asked not to call. */
-export type ClientState = 'starting' | 'live' | 'stale' | 'offline' | 'closed';
-
-export interface ClientStatus {
-  readonly state: ClientState;
-  readonly source: DataSource;
-  readonly epoch: string | undefined;
-  /** 0 without data. */
-  readonly revision: number;
-  /** Since the server was last heard; undefined: not in this run. */
-  readonly ageMs: number | undefined;
-  /** The last thing that went wrong since the server was last heard. */
-  readonly error: Error | undefined;
-}
-
-export interface ChangeEvent extends ChangedKeys {
-  /** Configuration and flags for which somebody may get another answer than before. */
-  readonly keys: readonly string[];
-  readonly epoch: string;
-  readonly revision: number;
-}
-
-export interface ClientEvents {
-  change: ChangeEvent;
-  /** The server was heard: for the first time, or again after having been stale. */
-  live: ClientStatus;
-  stale: ClientStatus;
-  /** Something failed that evaluations go on without. */
-  error: Error;
-}
-
-/** Since the client was made. */
-export interface ClientCounters extends Readonly<Record<SourceCounter, number>> {
-  /** Answers given with reason `STALE`. */
-  readonly staleAnswers: number;
-  readonly timesStale: number;
-  readonly changes: number;
-  readonly droppedUsage: number;
-}
-
-export interface WaitOptions {
-  /** Default: 5,000. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-}
 
 /** Storage that answers later than this is not waited for at the start. */
 const storageTimeoutMs = 2_000;
@@ -244,9 +199,18 @@ export class Client {
    * server is asked until it has reached it. Never rejects.
    */
   async waitForRevision(revision: number, { timeoutMs = 5_000, signal }: WaitOptions = {}): Promise<boolean> {
-    const bounds = [AbortSignal.timeout(timeoutMs), this.#end.signal, ...(signal === undefined ? [] : [signal])];
-    const end = AbortSignal.any(bounds);
-    await Promise.race([this.#started, pause(timeoutMs, end)]);
+    const own = new AbortController();
+    const end = AbortSignal.any([own.signal, this.#end.signal, ...(signal === undefined ? [] : [signal])]);
+    const timeout = patience(timeoutMs, end).then(() => own.abort());
+    try {
+      await Promise.race([this.#started, timeout]);
+      return await this.#reach(revision, end);
+    } finally {
+      own.abort();
+    }
+  }
+
+  async #reach(revision: number, end: AbortSignal): Promise<boolean> {
     while (!end.aborted) {
       const world = this.#world;
       if (world?.source === 'server' && world.revision >= revision) return true;
@@ -258,7 +222,7 @@ export class Client {
         if (end.aborted) break;
         this.#fail(error);
         const asked = error instanceof RequestFailure ? error.retryAfterMs : 0;
-        await pause(Math.max(asked, this.#options.random() * this.#options.reconnectBaseMs), end);
+        await patience(Math.max(asked, this.#options.random() * this.#options.reconnectBaseMs), end);
       }
     }
     return this.#world?.source === 'server' && this.#world.revision >= revision;
@@ -295,7 +259,9 @@ export class Client {
   async close({ timeoutMs = 2_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#closing ??= (async () => {
       const flushed = Promise.all([this.#usage.stop(), this.#save()]);
-      await Promise.race([flushed, pause(timeoutMs, this.#end.signal)]);
+      const enough = new AbortController();
+      await Promise.race([flushed, patience(timeoutMs, enough.signal)]);
+      enough.abort();
       await this.#stop();
     })();
     await this.#closing;
@@ -329,7 +295,9 @@ export class Client {
   }
 
   async #start(): Promise<void> {
-    await Promise.race([this.#load(), pause(storageTimeoutMs, this.#end.signal)]);
+    const loaded = new AbortController();
+    await Promise.race([this.#load(), patience(storageTimeoutMs, AbortSignal.any([loaded.signal, this.#end.signal]))]);
+    loaded.abort();
     if (this.#end.signal.aborted || this.#options.isOffline) return;
     this.#useSource(this.#options.evaluation === 'remote' ? this.#remoteSource() : this.#localSource());
     if (this.#options.sendsUsage) this.#usage.start();
@@ -337,39 +305,15 @@ export class Client {
 
   /** The newer of storage and bootstrap within one history; else storage, which was the server's. */
   async #load(): Promise<void> {
-    const [stored, shipped] = await Promise.all([this.#stored(), this.#shipped()]);
+    const onFailure = (error: unknown): void => this.#fail(error);
+    const kept = [shippedWorld(this.#options, onFailure), storedWorld(this.#options, this.#context, onFailure)];
+    const worlds = await Promise.all(kept);
     // Too late: the server was faster.
     if (this.#world?.source === 'server') return;
-    for (const world of [shipped, stored]) {
+    for (const world of worlds) {
       if (world === undefined) continue;
       const isOlder = this.#world?.epoch === world.epoch && world.revision < this.#world.revision;
       if (!isOlder) this.#begin(world);
-    }
-  }
-
-  async #stored(): Promise<World | undefined> {
-    const { storage, url, appId, environment, storageMaxAgeMs: maxAgeMs, clocks, evaluation } = this.#options;
-    try {
-      const text = await storage?.read();
-      if (text === undefined) return undefined;
-      const world = worldOf(text, { url, appId, environment, maxAgeMs, nowMs: clocks.wallMs() });
-      if (world instanceof RemoteWorld && !isSameJson(world.answers.context, this.#context)) return undefined;
-      return evaluation === 'remote' && world instanceof LocalWorld ? undefined : world;
-    } catch (error) {
-      this.#fail(new Error(`what was kept cannot be used: ${messageOf(error)}`, { cause: error }));
-      return undefined;
-    }
-  }
-
-  async #shipped(): Promise<World | undefined> {
-    const { bootstrap, bootstrapPublicKey } = this.#options;
-    if (bootstrap === undefined || bootstrapPublicKey === undefined) return undefined;
-    try {
-      const signed = typeof bootstrap === 'function' ? await bootstrap() : bootstrap;
-      return new LocalWorld(await verifyBootstrap(signed, bootstrapPublicKey), 'bootstrap');
-    } catch (error) {
-      this.#fail(error);
-      return undefined;
     }
   }
 
@@ -490,10 +434,12 @@ export class Client {
 
   /** Whether the condition held before the time was over. */
   async #until(holds: () => boolean, { timeoutMs = 5_000, signal }: WaitOptions): Promise<void> {
-    const given = signal === undefined ? [] : [signal];
-    const end = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#end.signal, ...given]);
+    const own = new AbortController();
+    const end = AbortSignal.any([own.signal, this.#end.signal, ...(signal === undefined ? [] : [signal])]);
+    void patience(timeoutMs, end).then(() => own.abort());
     if (this.#options.isOffline) {
-      await Promise.race([this.#started, pause(timeoutMs, end)]);
+      await Promise.race([this.#started, patience(timeoutMs, end)]);
+      own.abort();
       return;
     }
     await new Promise<void>((resolve) => {
@@ -501,6 +447,7 @@ export class Client {
         if (!holds() && !end.aborted) return;
         for (const stop of stops) stop();
         end.removeEventListener('abort', check);
+        own.abort();
         resolve();
       };
       const stops = (['live', 'stale', 'change', 'error'] as const).map((event) => this.#events.on(event, check));

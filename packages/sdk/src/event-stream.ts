@@ -69,7 +69,7 @@ export class EventStream {
     let stopWatching = after(silenceMs, giveUp);
     let hasFrames = false;
     try {
-      const response = await open(signal);
+      const response = await abortable(open(signal), signal);
       if (response.body === null) throw new Error('the stream has no body');
       const reader = response.body.getReader();
       const decoder = new TextDecoder();

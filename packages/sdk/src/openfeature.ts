@@ -35,8 +35,7 @@ export function resolve<T>(
   const details = (
     isConfig ? client.configDetails(key, asked, context) : client.flagDetails(key, asked, context)
   ) as Details<unknown>;
-  const { errorCode, errorMessage, variant, reason, value, metadata } = details;
-  const flagMetadata = { ...metadata, revision: details.revision };
+  const { errorCode, errorMessage, variant, reason, value, metadata: flagMetadata } = details;
   if (errorCode !== undefined)
     return {
       ...{ value: defaultValue, reason: 'ERROR', errorCode: (errorCodes[errorCode] ?? 'GENERAL') as ErrorCode },
