@@ -1,4 +1,4 @@
-/** Builds `dist/`: the server and the command line as one bundle each, and the files they read beside them; and Rego for browsers. */
+/** Builds `dist/`: the server and the command line as one bundle each, and the files they read beside them; Rego for browsers, and the SDK. */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +41,7 @@ export async function build() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { buildRegoBrowser } = await import('./rego-browser.mjs');
-  const [, bytes] = await Promise.all([build(), buildRegoBrowser()]);
+  const { buildSdk } = await import('./sdk-build.mjs');
+  const [, bytes] = await Promise.all([build(), buildRegoBrowser(), buildSdk()]);
   console.log(`Rego for browsers: ${bytes} bytes compressed before the first evaluation`);
 }
