@@ -204,6 +204,51 @@ export const settingDefinitions = define({
     default: 'true',
     meaning: 'Prepare statements. Off behind a pooler that forgets them.',
   },
+  secretStore: {
+    variable: 'BAILIWICK_SECRET_STORE',
+    kind: { oneOf: ['embedded', 'vault'] },
+    default: 'embedded',
+    meaning:
+      'Where secrets are kept, and what wraps the data keys of sensitive configuration. Several instances share one Vault.',
+  },
+  vaultAddress: {
+    variable: 'BAILIWICK_VAULT_ADDRESS',
+    kind: 'string',
+    default: 'http://127.0.0.1:8200',
+    meaning: 'Address of Vault or OpenBao.',
+  },
+  vaultRoleId: { variable: 'BAILIWICK_VAULT_ROLE_ID', kind: 'string', default: '', meaning: 'Role id for AppRole.' },
+  vaultSecretId: {
+    variable: 'BAILIWICK_VAULT_SECRET_ID',
+    kind: 'secret',
+    default: '',
+    meaning: 'Secret id for AppRole.',
+  },
+  vaultToken: {
+    variable: 'BAILIWICK_VAULT_TOKEN',
+    kind: 'secret',
+    default: '',
+    meaning: 'A token, instead of AppRole.',
+  },
+  vaultNamespace: { variable: 'BAILIWICK_VAULT_NAMESPACE', kind: 'string', default: '', meaning: 'Vault namespace.' },
+  vaultPrefix: {
+    variable: 'BAILIWICK_VAULT_PREFIX',
+    kind: 'string',
+    default: 'secret/bailiwick',
+    meaning: 'Mount of the KV 2 engine and a folder in it.',
+  },
+  vaultTransitKey: {
+    variable: 'BAILIWICK_VAULT_TRANSIT_KEY',
+    kind: 'string',
+    default: 'bailiwick',
+    meaning: 'Key of the transit engine (mounted at `transit`) that wraps data keys.',
+  },
+  vaultCaFile: {
+    variable: 'BAILIWICK_VAULT_CA_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'PEM file of the authority that signed Vault’s certificate.',
+  },
   cache: {
     variable: 'BAILIWICK_CACHE',
     kind: { oneOf: ['memory', 'redis'] },

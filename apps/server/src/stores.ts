@@ -57,6 +57,23 @@ export function openVault(definition: SecretDefinition): SecretStore {
   });
 }
 
+async function openSecrets(settings: Settings): Promise<SecretStore> {
+  if (settings.secretStore !== 'vault') return await openEncryptedFileSecrets(settings.dataDirectory);
+  return openVaultSecrets({
+    address: settings.vaultAddress,
+    namespace: settings.vaultNamespace === '' ? undefined : settings.vaultNamespace,
+    ca: settings.vaultCaFile === '' ? undefined : readFileSync(settings.vaultCaFile, 'utf8'),
+    prefix: settings.vaultPrefix,
+    kvVersion: 2,
+    transitMount: 'transit',
+    transitKey: settings.vaultTransitKey,
+    login:
+      settings.vaultToken === ''
+        ? { kind: 'approle', roleId: settings.vaultRoleId, secretId: settings.vaultSecretId, mount: 'approle' }
+        : { kind: 'token', token: settings.vaultToken },
+  });
+}
+
 /** Counters for the gateway's limits: of this process, or in the Redis that a plugin names, whose client is loaded then. */
 export function openRateLimits(location: RedisLocation | undefined): RateLimitStore {
   if (!location) return localRateLimits();
@@ -88,7 +105,7 @@ export async function openStores(settings: Settings, onError: OnError): Promise<
   };
   try {
     const embedded = keep(await openEmbedded({ directory: settings.dataDirectory }));
-    const secrets = keep(await openEncryptedFileSecrets(settings.dataDirectory));
+    const secrets = keep(await openSecrets(settings));
     const decisionStore = await SqliteDecisionStore.open(embedded.database as unknown as Kysely<never>);
     const keyValueStore = await openKeyValueStore(settings, embedded, keep);
     const history = await openHistory(settings, embedded, keep);
