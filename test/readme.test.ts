@@ -97,8 +97,15 @@ describe('the README', () => {
     expect(shown.trimEnd().split('\n').at(-1)).toMatch(/OK: \d+ records/);
   });
 
+  it('rolls a value out to half of the people', () => {
+    const output = run(blocks[5] ?? '');
+    expect(output).toContain('"values":{"cart.limit":20}');
+    expect(output).toContain('"state":"running","percent":50');
+    expect(output.trimEnd().split('\n').at(-1)).toMatch(/"values":\{"cart\.limit":(?:20|50)\}/);
+  });
+
   it('has no command that is not run here', () => {
-    expect(blocks).toHaveLength(5);
+    expect(blocks).toHaveLength(6);
   });
 });
 

@@ -184,6 +184,41 @@ describe('a guard', () => {
   });
 });
 
+it('a ramp as AWS AppConfig has it grows by itself, and backs out by itself when a guard fires on the way', async () => {
+  const { id, key } = await entry('before');
+  const growth = { kind: 'linear', factor: 20, duration_s: 2.5 };
+  const made = await rollout(
+    { kind: 'config', id, value: 'after' },
+    { kind: 'percentage', growth },
+    { bake_s: 600, guards: [{ kind: 'error_rate', project: 'ramp', max: 0.05, min_samples: 50 }] },
+  );
+  const { traffic } = server.running.platform;
+  const healthy = setInterval(() => {
+    for (let i = 0; i < 20; i += 1) traffic.count('error_rate', 'ramp', false);
+  }, 50);
+  await command(made.id, 'start');
+  const seen = new Set<number>();
+  await vi.waitFor(
+    async () => {
+      const { percent } = await read(made.id);
+      seen.add(percent);
+      expect(percent).toBeGreaterThanOrEqual(60);
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+  expect([...seen]).toEqual([...seen].sort((a, b) => a - b));
+  expect(seen.size).toBeGreaterThanOrEqual(3);
+  clearInterval(healthy);
+  for (let i = 0; i < 5_000; i += 1) traffic.count('error_rate', 'ramp', true);
+  await vi.waitFor(async () => expect((await read(made.id)).state).toBe('rolled_back'), { timeout: 5_000 });
+  expect((await share(key, 10)).get('before')).toBe(10);
+  const audit = await server.call(
+    'GET',
+    `/api/v1/reports/changes?resource=/api/v1/rollouts/${made.id}&actor=rollout-worker`,
+  );
+  expect(audit.json.items[0].action).toBe('rollout.rolled_back');
+}, 30_000);
+
 describe('refused', () => {
   it('is a second rollout of the same target, a command out of place, and a value that would not do', async () => {
     const { id } = await entry(5, { schema: { type: 'integer', maximum: 10 } });

@@ -76,6 +76,7 @@ export async function createControl(
       publicUrl,
       keys: platform.localKeys,
       users: platform.users,
+      cache: platform.cache,
       audience: settings.audience,
       apiKey: (credential) => platform.apiKeys.authenticate(credential),
     });

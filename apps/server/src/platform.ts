@@ -21,10 +21,12 @@ import { discoveredKeys, fileKeys, fixedKeys } from './identity/key-sources.js';
 import { bootstrapIssuer, type LocalKeys, loadLocalKeys } from './identity/local-keys.js';
 import { type IssuerKeys, TokenVerifier } from './identity/token-verifier.js';
 import { Users } from './identity/users.js';
+import { webhookQueue } from './notifications/webhook-worker.js';
 import { CheckService } from './policies/check-service.js';
 import { IdempotencyKeys } from './policies/idempotency.js';
 import { PolicyService } from './policies/policy-service.js';
 import { Approvals, cleanCheck, lockoutProtection } from './policies/write-conditions.js';
+import type { Cache } from './ports/cache.port.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
 import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.port.js';
@@ -33,7 +35,7 @@ import { PolicyCandidates } from './rollouts/policy-candidates.js';
 import type { PolicyTargets } from './rollouts/rollout-service.js';
 import { TrafficCounts } from './rollouts/traffic-counts.js';
 import type { Settings } from './settings.js';
-import { openRateLimits, openStores, openVault } from './stores.js';
+import { openRateLimits, openStores, openVault, type Stores } from './stores.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 
@@ -59,6 +61,7 @@ export interface Platform {
   readonly authenticator: Authenticator;
   readonly secrets: SecretStore;
   readonly configuration: Configuration;
+  readonly cache: Cache;
   /** Counters for the gateway's limits: of this process, or in the Redis that a plugin names. */
   readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
   /** Failed and denied requests of late, of all instances. */
@@ -200,6 +203,7 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       stoppers.push(() => configuration.stopWork());
     }
     observe(metrics, { enforcer, outbox, decisionLog });
+    observeStores(metrics, stores);
     const settled = async (timeoutMs: number): Promise<void> => await waitForOutbox(store, timeoutMs);
     return {
       instanceId,
@@ -223,6 +227,7 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       authenticator,
       secrets,
       configuration,
+      cache,
       openRateLimits,
       openVault,
       traffic,
@@ -292,6 +297,27 @@ function observe(
     'bailiwick_decision_log_dropped_total',
     'Decisions that were not logged because too many waited.',
     () => parts.decisionLog.dropped,
+  );
+}
+
+function observeStores(metrics: Metrics, { pool, deliveries, bus }: Stores): void {
+  if (pool) {
+    metrics.gauge('bailiwick_postgres_connections', 'Connections to PostgreSQL.', () => pool().total);
+    metrics.gauge('bailiwick_postgres_connections_idle', 'Of which idle.', () => pool().idle);
+    metrics.gauge('bailiwick_postgres_waiting', 'Callers that wait for a connection.', () => pool().waiting);
+  }
+  metrics.gauge('bailiwick_webhooks_waiting', 'Deliveries to webhooks that are still to be made.', () =>
+    deliveries.waiting(),
+  );
+  metrics.gauge(
+    'bailiwick_bus_backlog',
+    'Events that wait for the webhooks’ consumers.',
+    async () => (await bus.backlog(webhookQueue)).waiting,
+  );
+  metrics.gauge(
+    'bailiwick_bus_dead_letters',
+    'Events that no consumer could take.',
+    async () => (await bus.backlog(webhookQueue)).dead,
   );
 }
 

@@ -3,13 +3,14 @@
  * API key into a token at `/api/v1/token`. Access tokens are RS256 JWTs for this installation. Sessions live in memory: a restart signs people
  * out, tokens stay good because the keys are in the data folder.
  */
-import { randomBytes } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Configuration, KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Caller } from '../decisions/decision-service.js';
 import { TokenBucket } from '../http/token-bucket.js';
+import type { Cache } from '../ports/cache.port.js';
 import type { LocalKeys } from './local-keys.js';
-import { SessionMemory } from './session-memory.js';
+import { sessionStore } from './session-store.js';
 import { signInPage } from './sign-in-page.js';
 import type { Users } from './users.js';
 
@@ -17,6 +18,8 @@ export interface OidcRouteParts {
   readonly publicUrl: string;
   readonly keys: LocalKeys;
   readonly users: Users;
+  /** Where sessions, codes and grants are kept. */
+  readonly cache: Cache;
   readonly audience: string;
   /** Who an API key is; throws when it is not good. */
   readonly apiKey: (credential: string) => Caller;
@@ -88,11 +91,16 @@ async function loadProvider(parts: OidcRouteParts): Promise<Provider> {
   return provider;
 }
 
+/** The same on all instances that share the issuer's keys, so that a session begun at one goes on at another. */
+function cookieKey({ privateKeySet }: LocalKeys): string {
+  return Buffer.from(hkdfSync('sha256', JSON.stringify(privateKeySet), '', 'oidc-cookies', 32)).toString('base64url');
+}
+
 function configuration(parts: OidcRouteParts): Configuration {
   return {
-    adapter: SessionMemory,
+    adapter: sessionStore(parts.cache),
     jwks: { keys: [...parts.keys.privateKeySet.keys] } as NonNullable<Configuration['jwks']>,
-    cookies: { keys: [randomBytes(32).toString('base64url')] },
+    cookies: { keys: [cookieKey(parts.keys)] },
     clients: [
       {
         client_id: nativeClient,

@@ -64,14 +64,19 @@ export class Metrics {
   }
 
   /** A value that is read when metrics are asked for. */
-  gauge(name: string, help: string, read: () => number): void {
+  /** `read` rejects: the figure is left out. */
+  gauge(name: string, help: string, read: () => number | Promise<number>): void {
     const registers = [this.registry];
     new Gauge({
       name,
       help,
       registers,
-      collect() {
-        this.set(read());
+      async collect() {
+        try {
+          this.set(await read());
+        } catch {
+          this.remove();
+        }
       },
     });
   }
