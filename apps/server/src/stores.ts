@@ -83,6 +83,8 @@ export function openRateLimits(location: RedisLocation | undefined): RateLimitSt
   return {
     countFixed: async (...about) => await (await opened).countFixed(...about),
     countSliding: async (...about) => await (await opened).countSliding(...about),
+    reserve: async (...about) => await (await opened).reserve(...about),
+    settle: async (...about) => await (await opened).settle(...about),
     leak: async (...about) => await (await opened).leak(...about),
     enter: async (...about) => await (await opened).enter(...about),
     leave: async (key) => await (await opened).leave(key),

@@ -58,6 +58,29 @@ export function describeRateLimitStore(
       expect(leaks[2]?.delayMs).toSatisfy((ms: number) => ms > 1_500 && ms <= 2_000);
     });
 
+    it('sets aside at most the limit, however many ask at once, and gives back what was not used', async () => {
+      const own = key();
+      const ask = async () => await store.reserve(own, { least: 10, most: 10 }, 105, 60_000);
+      const asked = await Promise.all(Array.from({ length: 30 }, ask));
+      const granted = asked.filter((one) => one.granted > 0);
+      expect(granted.map((one) => one.granted)).toEqual(Array.from({ length: 10 }, () => 10));
+      const last = asked.at(-1);
+      expect([last?.granted, last?.remaining]).toEqual([0, 5]);
+      expect(last?.resetMs).toSatisfy((ms: number) => ms > 50_000 && ms <= 60_000);
+      await store.settle(own, -7, last?.window ?? 0);
+      expect(await ask()).toMatchObject({ granted: 10, remaining: 2 });
+      expect(await store.reserve(own, { least: 1, most: 50 }, 105, 60_000)).toMatchObject({ granted: 2, remaining: 0 });
+    });
+
+    it('settles nothing in a window that has come after', async () => {
+      const own = key();
+      const first = await store.reserve(own, { least: 5, most: 5 }, 10, 100);
+      const wish = { least: 6, most: 6 };
+      await vi.waitFor(async () => expect((await store.reserve(own, wish, 10, 60_000)).granted).toBe(6), 3_000);
+      await store.settle(own, -5, first.window);
+      expect((await store.reserve(own, wish, 10, 60_000)).granted).toBe(0);
+    });
+
     it('counts what goes on at the same time, and keys apart', async () => {
       const [own, other] = [key(), key()];
       expect([await store.enter(own, 2, 60_000), await store.enter(own, 2, 60_000)]).toEqual([1, 2]);

@@ -16,6 +16,24 @@ export interface Leak {
   readonly delayMs: number;
 }
 
+/** So much of a window's limit, set aside before it is known what will be used. */
+export interface Reservation {
+  /** What was set aside; 0: refused, and nothing is. */
+  readonly granted: number;
+  /** What is left of the limit. */
+  readonly remaining: number;
+  /** Milliseconds until the window ends. */
+  readonly resetMs: number;
+  /** Names the window, for `settle`. */
+  readonly window: number;
+}
+
+export interface Wish {
+  /** Whole numbers, `least <= most`: less than `least` is a refusal, and `most` is given when there is so much. */
+  readonly least: number;
+  readonly most: number;
+}
+
 type Now<T> = T | Promise<T>;
 
 /** Errors: methods reject with `store.unavailable` when the counters cannot be reached. */
@@ -24,6 +42,10 @@ export interface RateLimitStore {
   countFixed(key: string, limit: number, windowMs: number): Now<Count>;
   /** The last `windowMs`, estimated from this window's and the last one's counts. A refused request is not counted. */
   countSliding(key: string, limit: number, windowMs: number): Now<Count>;
+  /** Sets an amount aside in a window of `windowMs` that begins with its first reservation. */
+  reserve(key: string, wish: Wish, limit: number, windowMs: number): Now<Reservation>;
+  /** Corrects what was set aside by what was used (`by` may be negative), unless that window has ended. */
+  settle(key: string, by: number, window: number): Now<void>;
   /** A bucket that leaks `rate` requests a second and holds `burst` beyond. A refused request is not counted. */
   leak(key: string, rate: number, burst: number): Now<Leak>;
   /** One more at the same time; how many there are with it. Above `most` it is refused and not counted; forgotten after `ttlMs` without a change. */

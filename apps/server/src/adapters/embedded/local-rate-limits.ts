@@ -1,5 +1,5 @@
 /** Counters of this process, bounded in number: what was used longest ago goes first. */
-import type { Count, Leak, RateLimitStore } from '../../ports/rate-limit-store.port.js';
+import type { Count, Leak, RateLimitStore, Reservation, Wish } from '../../ports/rate-limit-store.port.js';
 
 const maxKeys = 100_000;
 
@@ -35,6 +35,11 @@ interface Window {
   endsMs: number;
 }
 
+interface Reserved {
+  used: number;
+  readonly endsMs: number;
+}
+
 interface Sliding {
   windowMs: number;
   index: number;
@@ -46,10 +51,16 @@ export function localRateLimits(nowMs: () => number = Date.now): RateLimitStore 
   const windows = new Recent<Window>();
   const slides = new Recent<Sliding>();
   const buckets = new Recent<{ excess: number; atMs: number }>();
+  const reserved = new Recent<Reserved>();
   const present = new Recent<{ count: number; changedMs: number }>();
   return {
     countFixed: (key, limit, windowMs) => countFixed(windows, key, { limit, windowMs, nowMs: nowMs() }),
     countSliding: (key, limit, windowMs) => countSliding(slides, key, { limit, windowMs, nowMs: nowMs() }),
+    reserve: (key, wish, limit, windowMs) => reserve(reserved, key, wish, { limit, windowMs, nowMs: nowMs() }),
+    settle: (key, by, window) => {
+      const known = reserved.get(key);
+      if (known?.endsMs === window) known.used = Math.max(0, known.used + by);
+    },
     leak: (key, rate, burst) => leak(buckets, key, { rate, burst, nowMs: nowMs() }),
     enter: (key, most, ttlMs) => {
       const now = nowMs();
@@ -83,6 +94,20 @@ function countFixed(windows: Recent<Window>, key: string, { limit, windowMs, now
   }
   known.count = Math.min(known.count + 1, limit + 1);
   return { remaining: Math.max(-1, limit - known.count), resetMs: known.endsMs - nowMs };
+}
+
+function reserve(reserved: Recent<Reserved>, key: string, { least, most }: Wish, limit: Limit): Reservation {
+  const { nowMs } = limit;
+  let known = reserved.get(key);
+  if (!known || known.endsMs <= nowMs) {
+    known = { used: 0, endsMs: nowMs + limit.windowMs };
+    reserved.renew(key, known);
+  }
+  const left = limit.limit - known.used;
+  const granted = left >= Math.max(1, least) ? Math.min(left, most) : 0;
+  known.used += granted;
+  const remaining = Math.max(0, left - granted);
+  return { granted, remaining, resetMs: known.endsMs - nowMs, window: known.endsMs };
 }
 
 function countSliding(slides: Recent<Sliding>, key: string, { limit, windowMs, nowMs }: Limit): Count {

@@ -3,7 +3,7 @@
  * Cluster; time is Redis's own, so that gateways need not agree on theirs.
  */
 import { Cluster, Redis } from 'ioredis';
-import type { Count, Leak, RateLimitStore, RedisLocation } from '../../ports/rate-limit-store.port.js';
+import type { Count, Leak, RateLimitStore, RedisLocation, Reservation } from '../../ports/rate-limit-store.port.js';
 import { storeUnavailable } from '../store-errors.js';
 
 const keyPrefix = 'bailiwick:limit:';
@@ -34,6 +34,24 @@ if estimate + 1 > limit then return {-1, reset} end
 redis.call('HSET', KEYS[1], 'index', index, 'current', current + 1, 'previous', previous)
 redis.call('PEXPIRE', KEYS[1], window * 2)
 return {math.max(0, math.floor(limit - estimate - 1)), reset}`,
+  reserve: `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local least, most, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local stored = redis.call('HMGET', KEYS[1], 'used', 'ends')
+local used, ends = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+if ends <= now then used = 0; ends = now + tonumber(ARGV[4]) end
+local left = limit - used
+local granted = 0
+if left >= math.max(1, least) then granted = math.min(left, most) end
+redis.call('HSET', KEYS[1], 'used', string.format('%.0f', used + granted), 'ends', string.format('%.0f', ends))
+redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil(ends - now)))
+return {granted, math.max(0, left - granted), ends - now, ends}`,
+  settle: `
+local stored = redis.call('HMGET', KEYS[1], 'used', 'ends')
+if not stored[2] or tonumber(stored[2]) ~= tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], 'used', string.format('%.0f', math.max(0, tonumber(stored[1]) + tonumber(ARGV[1]))))
+return 1`,
   leak: `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -86,6 +104,12 @@ export function redisRateLimits(location: RedisLocation): RateLimitStore {
   return {
     countFixed: (key, limit, windowMs) => count('countFixed', key, limit, windowMs),
     countSliding: (key, limit, windowMs) => count('countSliding', key, limit, windowMs),
+    reserve: async (key, { least, most }, limit, windowMs): Promise<Reservation> => {
+      const answer = (await run('reserve', key, least, most, limit, windowMs)) as readonly number[];
+      const [granted = 0, remaining = 0, resetMs = 0, window = 0] = answer.map(Number);
+      return { granted, remaining, resetMs, window };
+    },
+    settle: async (key, by, window) => void (await run('settle', key, by, window)),
     leak: async (key, rate, burst): Promise<Leak> => {
       const [isAdmitted, delayMs] = (await run('leak', key, rate, burst)) as [number, string];
       return { isAdmitted: isAdmitted === 1, delayMs: Number(delayMs) };

@@ -1,7 +1,11 @@
 /** Every plugin of the gateway. A new one is a file here and a line in this table. */
 import type { Plugin, PluginRegistry } from '../plugin.js';
+import { aiPromptDecorator } from './ai-prompt-decorator.js';
+import { aiPromptGuard } from './ai-prompt-guard.js';
+import { aiPromptTemplate } from './ai-prompt-template.js';
 import { aiProxy } from './ai-proxy.js';
 import { aiProxyMulti } from './ai-proxy-multi.js';
+import { aiRateLimiting } from './ai-rate-limiting.js';
 import { apiBreaker } from './api-breaker.js';
 import { consumerRestriction } from './consumer-restriction.js';
 import { cors } from './cors.js';
@@ -33,6 +37,10 @@ const table = [
   opa,
   aiProxy,
   aiProxyMulti,
+  aiRateLimiting,
+  aiPromptGuard,
+  aiPromptTemplate,
+  aiPromptDecorator,
   proxyRewrite,
   apiBreaker,
   limitConn,
