@@ -51,9 +51,11 @@ describe('ai-prompt-guard (stand-in provider)', () => {
   it('stand-in: takes personal data out of requests and answers', async () => {
     await apply({ 'ai-prompt-guard': {} }, { redact: {} });
     llm.behave(chat(['Write to bob@mail.example or +49 30 901820 44.']));
-    const answer = await (await post(ask('I am jane@mail.example, card 4111 1111 1111 1111.'))).json();
+    const answer = (await (await post(ask('I am jane@mail.example, card 4111 1111 1111 1111.'))).json()) as {
+      choices: { message: { content: string } }[];
+    };
     expect(llm.seen[0]?.body.messages[0].content).toBe('I am [EMAIL], card [CREDIT_CARD].');
-    expect(answer.choices[0].message.content).toBe('Write to [EMAIL] or [PHONE].');
+    expect(answer.choices[0]?.message.content).toBe('Write to [EMAIL] or [PHONE].');
   });
 
   it('stand-in: takes personal data out of a stream, wherever it is cut', async () => {
