@@ -6,6 +6,8 @@ import { drawBars, type Plot } from './plot.js';
 
 export interface Report {
   readonly name: string;
+  /** What comes after `npm run bench -- `, when that is not the name. */
+  readonly command?: string;
   readonly title: string;
   /** One sentence: what was measured and how. */
   readonly about: string;
@@ -21,7 +23,7 @@ export function publish(report: Report): void {
     .map((row) => `| ${row.join(' | ')} |`)
     .join('\n');
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${process.version}`;
-  const text = `# ${report.title}\n\n${report.about}\n\n${table}\n\n${(report.notes ?? []).map((note) => `- ${note}\n`).join('')}\nCommand: \`npm run bench -- ${report.name}\`. Machine: ${machine}. Date: ${new Date().toISOString().slice(0, 10)}.\n`;
+  const text = `# ${report.title}\n\n${report.about}\n\n${table}\n\n${(report.notes ?? []).map((note) => `- ${note}\n`).join('')}\nCommand: \`npm run bench -- ${report.command ?? report.name}\`. Machine: ${machine}. Date: ${new Date().toISOString().slice(0, 10)}.\n`;
   console.log(`\n${text}`);
   const folder = join(process.cwd(), 'bench', 'results');
   mkdirSync(folder, { recursive: true });
