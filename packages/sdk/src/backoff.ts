@@ -53,3 +53,32 @@ function wait(signal: AbortSignal, begin: (done: () => void) => () => void): Pro
     signal.addEventListener('abort', done);
   });
 }
+
+/** Calls when nothing was heard for a time, once until something is heard again. Hearing costs one look at the clock. */
+export class Watchdog {
+  readonly #silenceMs: number;
+  readonly #onSilence: () => void;
+  #heardMs = 0;
+  #cancel: (() => void) | undefined;
+
+  constructor(silenceMs: number, onSilence: () => void) {
+    this.#silenceMs = silenceMs;
+    this.#onSilence = onSilence;
+  }
+
+  heard(): void {
+    this.#heardMs = performance.now();
+    this.#cancel ??= after(this.#silenceMs, () => this.#look());
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #look(): void {
+    const leftMs = this.#heardMs + this.#silenceMs - performance.now();
+    this.#cancel = leftMs > 0 ? after(leftMs, () => this.#look()) : undefined;
+    if (leftMs <= 0) this.#onSilence();
+  }
+}

@@ -39,7 +39,8 @@ function changedConfigs(
       if (entry?.candidate !== undefined && (!isSame || isGatedBy(entry, changedFlags))) varying.add(entry.key);
   }
   if (!hasChanged && varying.size === 0) return [];
-  const keys = new Set([...before.compiled.configs.keys(), ...after.compiled.configs.keys()]);
+  const keys = new Set<string>();
+  for (const { document } of [before, after]) for (const { key } of document.entries) keys.add(key);
   const found = new Set<string>();
   for (const key of keys)
     if (!isSameJson(before.compiled.configs.get(key), after.compiled.configs.get(key))) found.add(key);

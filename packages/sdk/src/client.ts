@@ -3,7 +3,7 @@
  * else with the bootstrap file; until there is anything the code's defaults count. Evaluating never throws and never waits.
  */
 import type { Details, Widened } from './answer.js';
-import { after, patience } from './backoff.js';
+import { after, patience, Watchdog } from './backoff.js';
 import type { ChangedKeys } from './changed-keys.js';
 import type { ClientCounters, ClientEvents, ClientState, ClientStatus, WaitOptions } from './client-events.js';
 import { Emitter } from './emitter.js';
@@ -41,6 +41,7 @@ export class Client {
   readonly #counters = { frames: 0, reconnects: 0, refetches: 0, polls: 0, refusedFrames: 0 };
   readonly #own = { staleAnswers: 0, timesStale: 0, changes: 0 };
   readonly #host: SourceHost;
+  readonly #watchdog: Watchdog;
   #world: World | undefined;
   #source: Source | undefined;
   #context: EvaluationContext;
@@ -49,7 +50,6 @@ export class Client {
   #said: 'live' | 'stale' | undefined;
   #error: Error | undefined;
   #refusal: RequestFailure | undefined;
-  #stopWatching = (): void => {};
   #stopSaving: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -65,6 +65,7 @@ export class Client {
       send: (body) => this.#sendUsage(body),
       onFailure: (error) => this.#report(error),
     });
+    this.#watchdog = new Watchdog(2 * options.heartbeatMs + 1, () => this.#sayStale());
     this.#host = {
       onWorld: (world, changed) => this.#enter(world, changed),
       onContact: (isStale) => this.#hear(isStale),
@@ -358,12 +359,11 @@ export class Client {
     this.#isServerStale = isStale;
     this.#error = undefined;
     this.#refusal = undefined;
-    this.#stopWatching();
+    this.#watchdog.heard();
     if (isStale) {
       this.#sayStale();
       return;
     }
-    this.#stopWatching = after(2 * this.#options.heartbeatMs + 1, () => this.#sayStale());
     if (this.#said === 'live') return;
     this.#said = 'live';
     this.#events.emit('live', this.status());
@@ -459,7 +459,7 @@ export class Client {
   async #stop(): Promise<void> {
     if (this.#end.signal.aborted) return;
     this.#end.abort();
-    this.#stopWatching();
+    this.#watchdog.stop();
     this.#stopSaving?.();
     await this.#source?.stop();
     this.#events.clear();

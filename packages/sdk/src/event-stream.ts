@@ -2,7 +2,7 @@
  * A stream of server-sent events that comes back by itself: over fetch, because a key has to be sent. When nothing is heard for two heartbeats
  * the connection is given up, also one that looks open.
  */
-import { after, type BackoffOptions, backoffMs, pause } from './backoff.js';
+import { type BackoffOptions, backoffMs, pause, Watchdog } from './backoff.js';
 import { type Frame, FrameReader } from './frames.js';
 import { RequestFailure } from './transport.js';
 
@@ -65,20 +65,24 @@ export class EventStream {
     const connection = new AbortController();
     this.#connection = connection;
     const signal = AbortSignal.any([connection.signal, this.#end.signal]);
-    const giveUp = (): void => connection.abort(new Error(`nothing was heard for ${silenceMs} ms`));
-    let stopWatching = after(silenceMs, giveUp);
+    const watchdog = new Watchdog(silenceMs, () => {
+      connection.abort(new Error(`nothing was heard for ${silenceMs} ms`));
+    });
+    watchdog.heard();
     let hasFrames = false;
     try {
       const response = await abortable(open(signal), signal);
       if (response.body === null) throw new Error('the stream has no body');
       const reader = response.body.getReader();
+      // Not every fetch ends a pending read when its signal is aborted.
+      signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined), { once: true });
       const decoder = new TextDecoder();
       const frames = new FrameReader();
       for (;;) {
-        const { done, value } = await abortable(reader.read(), signal);
+        const { done, value } = await reader.read();
+        if (signal.aborted) throw signal.reason;
         if (done) return;
-        stopWatching();
-        stopWatching = after(silenceMs, giveUp);
+        watchdog.heard();
         for (const frame of frames.push(decoder.decode(value, { stream: true }))) {
           if (!hasFrames) onFirstFrame();
           hasFrames = true;
@@ -86,13 +90,13 @@ export class EventStream {
         }
       }
     } finally {
-      stopWatching();
+      watchdog.stop();
       connection.abort();
     }
   }
 }
 
-/** Not every fetch rejects a pending read when its signal is aborted. */
+/** Not every fetch rejects when its signal is aborted. */
 async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   let stop = (): void => {};
   const aborted = new Promise<never>((_resolve, reject) => {

@@ -56,7 +56,8 @@ class Answers {
 
   variant(name: string, reason: FlagReason, rule?: string): FlagAnswer {
     const value = this.#variants.get(name);
-    if (value === undefined) return this.error('GENERAL', `the rule gives '${name}', which is no variant`, rule);
+    if (value === undefined)
+      return this.error('GENERAL', `the rule gives ${JSON.stringify(name)}, which is no variant`, rule);
     const at = rule === undefined ? {} : { rule };
     return Object.freeze({ value, variant: name, reason, ...at, metadata: this.metadata });
   }

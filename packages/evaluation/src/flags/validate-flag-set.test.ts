@@ -47,6 +47,11 @@ describe('validateFlagSet', () => {
       { variants: { on: true, off: 'no' } },
       ['/flags/f/variants/off flag.mixed_variants'],
     ],
+    [
+      'refuses a default that is no text, and cannot be made one',
+      { defaultVariant: [{ toString: 0 }] as unknown as string },
+      ['/flags/f/defaultVariant flag.unknown_variant'],
+    ],
     ['refuses a default that is no variant', { defaultVariant: 'x' }, ['/flags/f/defaultVariant flag.unknown_variant']],
     [
       'refuses a negative weight',

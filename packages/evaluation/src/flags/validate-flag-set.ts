@@ -95,7 +95,8 @@ function flagFaults(
   const { variants, defaultVariant, targeting } = flag;
   faults.push(...variantsFaults(variants, at('variants')), ...metadataFaults(flag['metadata'], at('metadata')));
   const names = new Set(isObject(variants) ? Object.keys(variants) : []);
-  if (defaultVariant !== undefined && defaultVariant !== null && !names.has(String(defaultVariant)))
+  const isKnown = typeof defaultVariant === 'string' && names.has(defaultVariant);
+  if (defaultVariant !== undefined && defaultVariant !== null && !isKnown)
     faults.push(
       fault(at('defaultVariant'), 'flag.unknown_variant', `the default variant is one of ${[...names].join(', ')}`),
     );

@@ -73,14 +73,15 @@ class Varying {
 function collect(entries: readonly ConfigEntry[], scope: ConfigScope, faults: Fault[]): Map<string, ConfigSource[]> {
   const stacks = new Map<string, ConfigSource[]>();
   for (const entry of entries) {
-    const path = pointer('', entry.key);
     if (entry.environment != null && entry.appId == null) {
+      const path = pointer('', entry.key);
       const message = 'an entry of an environment needs its app; name the app, or leave the environment out';
       faults.push({ path, code: 'config.environment_without_app', message });
       continue;
     }
     if (!appliesTo(entry, scope)) continue;
     if (isDeeperThan(entry.value, MAX_NESTING) || isDeeperThan(entry.candidate?.value, MAX_NESTING)) {
+      const path = pointer('', entry.key);
       const message = `a value is nested at most ${MAX_NESTING} deep; flatten it`;
       faults.push({ path, code: 'config.too_deep', message });
       continue;
@@ -88,6 +89,7 @@ function collect(entries: readonly ConfigEntry[], scope: ConfigScope, faults: Fa
     const stack = stacks.get(entry.key) ?? [];
     const level = levelOf(entry);
     if (stack.some((source) => source.level === level)) {
+      const path = pointer('', entry.key);
       const message = `the ${level} level sets this key twice; keep one of the entries`;
       faults.push({ path, code: 'config.duplicate', message });
       continue;
@@ -264,6 +266,10 @@ class CompiledConfig implements ConfigSnapshot {
   #view(exposed: ReadonlySet<ConfigEntry>): ReferenceResolver {
     const read = (key: string): JsonValue | undefined => {
       const stack = this.#stacks.get(key);
+      const top = stack?.at(-1)?.entry;
+      // It takes the place of all below: nothing to lay over each other.
+      if (top !== undefined && (top.merge ?? 'replace') === 'replace')
+        return top.candidate !== undefined && exposed.has(top) ? top.candidate.value : top.value;
       const layer = stack === undefined ? undefined : layerStack(stack, exposed);
       return layer === undefined ? undefined : layerValue(layer);
     };

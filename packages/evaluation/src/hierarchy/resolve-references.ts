@@ -77,6 +77,8 @@ export class ReferenceResolver {
   #resolveRaw(key: string, raw: JsonValue): Resolved {
     if (this.#stack.includes(key)) throw this.#cycle(key);
     if (this.#stack.length >= this.#limits.maxDepth) throw new ChainTooLong();
+    const plain = plainOf(raw);
+    if (plain !== undefined && plain.size <= this.#limits.maxSize) return { ...plain, depth: 1 };
     this.#stack.push(key);
     const expansion: Expansion = { key, size: 0, depth: 1 };
     try {
@@ -201,6 +203,51 @@ export class ReferenceResolver {
     }
     return undefined;
   }
+}
+
+/** A value without references: frozen, and as large as `#grow` would have it. */
+interface Plain {
+  readonly value: JsonValue;
+  readonly size: number;
+}
+
+/**
+ * By the object itself, which nobody changes: from one environment to the next most entries are the very same, and so are their frozen values
+ * then. Undefined in it: there are references.
+ */
+const plainValues = new WeakMap<object, Plain | undefined>();
+
+function plainOf(raw: JsonValue): Plain | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined;
+  if (!plainValues.has(raw)) plainValues.set(raw, freezePlain(raw));
+  return plainValues.get(raw);
+}
+
+function freezePlain(raw: JsonValue): Plain | undefined {
+  if (typeof raw === 'string') return raw.includes('${') ? undefined : { value: raw, size: raw.length + 1 };
+  let size = 1;
+  const frozen = (inner: JsonValue): JsonValue | undefined => {
+    const plain = freezePlain(inner);
+    size += plain?.size ?? 0;
+    return plain?.value;
+  };
+  if (Array.isArray(raw)) {
+    const items: JsonValue[] = [];
+    for (const item of raw as readonly JsonValue[]) {
+      const value = frozen(item);
+      if (value === undefined) return undefined;
+      items.push(value);
+    }
+    return { value: Object.freeze(items), size };
+  }
+  if (!isObject(raw)) return { value: raw, size };
+  const result: Record<string, JsonValue> = {};
+  for (const [name, inner] of Object.entries(raw as JsonObject)) {
+    const value = frozen(inner);
+    if (value === undefined) return undefined;
+    setOwn(result, name, value);
+  }
+  return { value: Object.freeze(result), size };
 }
 
 const failed = (fault: Fault): Resolved => ({ value: undefined, fault, size: 0, depth: 0 });
