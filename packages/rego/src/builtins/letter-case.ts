@@ -25,21 +25,29 @@ const UPPER: ReadonlyMap<string, string> = new Map([
   ),
 ]);
 
-function mapEach(text: string, convert: (character: string) => string, special: ReadonlyMap<string, string>): string {
-  let out = '';
-  for (const character of text) {
-    const mapped = special.get(character) ?? convert(character);
-    out += [...mapped].length === 1 ? mapped : character;
-  }
-  return out;
+const RUNS = /[\u0020-\u007f]+|[^\u0020-\u007f]/gu;
+
+/** Plain runs go at once; every other character is mapped by itself, and remembered for the rest of the text. */
+function mapRuns(text: string, convert: (run: string) => string, special: ReadonlyMap<string, string>): string {
+  const known = new Map<string, string>();
+  return text.replace(RUNS, (run) => {
+    if (run.charCodeAt(0) < 0x80 && run.charCodeAt(0) >= 0x20) return convert(run);
+    let mapped = known.get(run);
+    if (mapped === undefined) {
+      const full = special.get(run) ?? convert(run);
+      mapped = [...full].length === 1 ? full : run;
+      known.set(run, mapped);
+    }
+    return mapped;
+  });
 }
 
 export function lower(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase();
-  return mapEach(text, (character) => character.toLowerCase(), LOWER);
+  return mapRuns(text, (run) => run.toLowerCase(), LOWER);
 }
 
 export function upper(text: string): string {
   if (ASCII.test(text)) return text.toUpperCase();
-  return mapEach(text, (character) => character.toUpperCase(), UPPER);
+  return mapRuns(text, (run) => run.toUpperCase(), UPPER);
 }
