@@ -3,12 +3,16 @@ import { describe, it } from 'vitest';
 import { areAllRequired, type ServerKind, serverKinds } from './server-kinds.js';
 
 export function describeWithServer(kind: ServerKind, suite: () => void): void {
-  const { isInstalled, installHint } = serverKinds[kind];
-  if (isInstalled()) {
+  describeWithServers([kind], suite);
+}
+
+export function describeWithServers(kinds: readonly ServerKind[], suite: () => void): void {
+  const missing = kinds.filter((kind) => !serverKinds[kind].isInstalled());
+  if (missing.length === 0) {
     suite();
     return;
   }
-  const reason = `${kind} is not installed: ${installHint}`;
+  const reason = missing.map((kind) => `${kind} is not installed: ${serverKinds[kind].installHint}`).join('; ');
   if (!areAllRequired()) {
     describe.skip(reason, () => it('is skipped', () => undefined));
     return;

@@ -1,7 +1,10 @@
 /** The real servers that tests use, and how to find out whether this machine has them. */
 import { chromiumInstallHint, isChromiumInstalled } from './chromium.js';
 import { etcdInstallHint, isEtcdInstalled } from './etcd.js';
+import { haproxyInstallHint, isHaproxyInstalled } from './haproxy.js';
+import { isKeepalivedInstalled, keepalivedInstallHint } from './keepalived.js';
 import { isMongoInstalled, mongoInstallHint } from './mongo.js';
+import { areNamespacesAvailable, namespacesInstallHint } from './namespaces.js';
 import { isOpaInstalled, opaInstallHint } from './opa.js';
 import { isPostgresInstalled, postgresInstallHint } from './postgres.js';
 import { isRabbitMqInstalled, rabbitMqInstallHint } from './rabbitmq.js';
@@ -17,6 +20,9 @@ export const serverKinds = {
   rabbitmq: { title: 'RabbitMQ', isInstalled: isRabbitMqInstalled, installHint: rabbitMqInstallHint },
   vault: { title: 'Vault', isInstalled: isVaultInstalled, installHint: vaultInstallHint },
   chromium: { title: 'Chromium', isInstalled: isChromiumInstalled, installHint: chromiumInstallHint },
+  haproxy: { title: 'HAProxy', isInstalled: isHaproxyInstalled, installHint: haproxyInstallHint },
+  keepalived: { title: 'Keepalived', isInstalled: isKeepalivedInstalled, installHint: keepalivedInstallHint },
+  namespaces: { title: 'network namespaces', isInstalled: areNamespacesAvailable, installHint: namespacesInstallHint },
 } as const;
 
 export type ServerKind = keyof typeof serverKinds;
