@@ -95,8 +95,11 @@ describe('changed keys', () => {
           for (const context of [{}, { x: 1 }, { x: 2 }]) {
             if (!configs.includes(key))
               expect(now.compiled.config(key, context, 0)).toEqual(old.compiled.config(key, context, 0));
+            // Where a message begins to tell of a circle depends on the order of the flags.
             if (!changed.includes(key))
-              expect(now.compiled.flag(key, context, 0)).toEqual(old.compiled.flag(key, context, 0));
+              expect({ ...now.compiled.flag(key, context, 0), errorMessage: undefined }).toEqual({
+                ...{ ...old.compiled.flag(key, context, 0), errorMessage: undefined },
+              });
           }
       }),
       { numRuns: 1_000 },
