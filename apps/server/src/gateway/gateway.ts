@@ -457,6 +457,7 @@ export class Gateway {
       }
     }
     const seconds = (performance.now() - exchange.startedMs) / 1000;
+    if (exchange.llm) span?.set(exchange.llm.spanAttributes());
     span?.end(status);
     const route = exchange.route?.id ?? 'none';
     this.#options.metrics.gatewayRequest({ route, status }, seconds);
@@ -473,6 +474,7 @@ export class Gateway {
       ...(exchange.caller ? { actor: exchange.caller.actor } : {}),
       ...(exchange.consumer ? { consumer: exchange.consumer.username } : {}),
       ...(exchange.decisionId === undefined ? {} : { decision_id: exchange.decisionId }),
+      ...(exchange.llm ? { llm: exchange.llm.summary() } : {}),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
     });
   }

@@ -60,6 +60,7 @@ export interface ServerSpan {
   /** Headers to send on: `traceparent`, `tracestate`. */
   readonly headers: Readonly<Record<string, string>>;
   readonly traceId: string | undefined;
+  set(attributes: Readonly<Record<string, string | number | readonly string[]>>): void;
   end(status: number): void;
 }
 
@@ -78,6 +79,10 @@ export function startServerSpan(
   return {
     headers: passedOn,
     traceId: traceIdIn(passedOn['traceparent']),
+    set: (attributes) => {
+      for (const [name, value] of Object.entries(attributes))
+        span.setAttribute(name, typeof value === 'object' ? [...value] : value);
+    },
     end: (status) => {
       span.setAttribute('http.response.status_code', status);
       if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });

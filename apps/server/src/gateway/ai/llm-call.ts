@@ -48,6 +48,8 @@ export class LlmCall {
   /** Milliseconds from the call to the first byte of the answer; -1: none came. */
   firstByteMs = -1;
   cache: 'hit' | 'semantic-hit' | 'miss' | 'bypass' | undefined;
+  /** The provider has said that its answer is whole. */
+  isComplete = false;
   finishReason: string | undefined;
   responseModel: string | undefined;
   responseId: string | undefined;
@@ -107,6 +109,47 @@ export class LlmCall {
     };
   }
 
+  /** For the access log: numbers and the configuration's names, never what was said. */
+  summary(): Record<string, string | number | boolean> {
+    const { usage } = this;
+    return {
+      provider: this.provider,
+      model: this.model.slice(0, 200),
+      instance: this.instance,
+      stream: this.isStream,
+      attempts: this.attempts,
+      ...(this.project === undefined ? {} : { project: this.project }),
+      ...(this.cache === undefined ? {} : { cache: this.cache }),
+      ...(this.firstByteMs < 0 ? {} : { first_byte_ms: Math.round(this.firstByteMs * 1000) / 1000 }),
+      ...(usage
+        ? {
+            input_tokens: usage.inputTokens,
+            output_tokens: usage.outputTokens,
+            cached_tokens: usage.cachedTokens,
+            estimated: usage.isEstimated,
+            ...(this.price ? { cost: this.costOf(usage) } : {}),
+          }
+        : {}),
+    };
+  }
+
+  /** OpenTelemetry's semantic conventions for generative AI; no prompt and no answer is among them. */
+  spanAttributes(): Record<string, string | number | readonly string[]> {
+    const { usage } = this;
+    return {
+      'gen_ai.operation.name': this.kind === 'openai-embeddings' ? 'embeddings' : 'chat',
+      'gen_ai.provider.name': spanProvider(this.provider),
+      'gen_ai.request.model': this.model.slice(0, 200),
+      ...(this.maxTokens > 0 ? { 'gen_ai.request.max_tokens': this.maxTokens } : {}),
+      ...(this.responseModel === undefined ? {} : { 'gen_ai.response.model': this.responseModel }),
+      ...(this.responseId === undefined ? {} : { 'gen_ai.response.id': this.responseId }),
+      ...(this.finishReason === undefined ? {} : { 'gen_ai.response.finish_reasons': [this.finishReason] }),
+      ...(usage
+        ? { 'gen_ai.usage.input_tokens': usage.inputTokens, 'gen_ai.usage.output_tokens': usage.outputTokens }
+        : {}),
+    };
+  }
+
   /** In the operator's currency; 0 without a price. */
   costOf(usage: Pick<TokenUsage, 'inputTokens' | 'outputTokens' | 'cachedTokens'>): number {
     const { price } = this;
@@ -120,6 +163,10 @@ export class LlmCall {
     );
   }
 }
+
+/** The conventions' own names where they have one. */
+const spanProvider = (provider: string): string =>
+  ({ bedrock: 'aws.bedrock', gemini: 'gcp.gemini', 'azure-openai': 'azure.ai.openai' })[provider] ?? provider;
 
 const asRecord = (value: unknown): Json | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;

@@ -71,6 +71,7 @@ export async function callProvider(
       continue;
     }
     call.attempts += 1;
+    call.isComplete = false;
     if (call.attempts > 1) plan.metrics.fellBack(call);
     const attempt = await tryOne({ exchange, call, instance, signal: control.signal }, plan);
     if (attempt.kind === 'answer') {
@@ -123,7 +124,8 @@ async function tryOne(request: Parameters<Backend>[0], plan: CallPlan): Promise<
     if (answer.isStream) return await streamed(answer, request, plan, began);
     const body = await whole(answer, plan.maxResponseBytes);
     noteFirstByte(request, began);
-    if (!isJson(body)) return brokenAnswer('The provider answered with what is no JSON.');
+    // Whoever has read the usage has parsed the answer.
+    if (!call.isComplete) return brokenAnswer('The provider answered with what is no JSON.');
     return { kind: 'answer', answer: { status, headers: answer.headers, body } };
   } catch (error) {
     answer?.abort();
@@ -189,15 +191,6 @@ function failureOf(error: unknown): Attempt {
       body: new BailiwickError(kind, { reason: `llm.provider_${kind}`, message, operatorMessage, cause: error }),
     },
   };
-}
-
-function isJson(body: Buffer): boolean {
-  try {
-    JSON.parse(body.toString('utf8'));
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function whole(answer: BackendAnswer, maxBytes: number): Promise<Buffer> {

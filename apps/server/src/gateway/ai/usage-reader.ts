@@ -15,8 +15,6 @@ export class UsageReader {
   #whole: Buffer[] | undefined;
   #deltaBytes = 0;
   #found: { inputTokens?: number; outputTokens?: number; cachedTokens?: number } = {};
-  /** The stream said that it is complete. */
-  isComplete = false;
 
   constructor(call: LlmCall, isStream: boolean) {
     this.#call = call;
@@ -47,7 +45,7 @@ export class UsageReader {
 
   #data(data: string): void {
     if (data === '[DONE]') {
-      this.isComplete = true;
+      this.#call.isComplete = true;
       return;
     }
     this.#deltaBytes += Math.max(0, deltaLength(data));
@@ -79,7 +77,7 @@ export class UsageReader {
     for (const usage of [value['usage'], inner['usage']]) if (isObject(usage)) this.#usage(usage);
     const reason = reasonOf(value) ?? reasonOf(inner);
     if (reason !== undefined) this.#call.finishReason = reason.slice(0, 60);
-    if (value['type'] === 'message_stop' || value['type'] === 'response.completed') this.isComplete = true;
+    if (value['type'] === 'message_stop' || value['type'] === 'response.completed') this.#call.isComplete = true;
   }
 
   #usage(usage: Json): void {
@@ -109,7 +107,7 @@ export class UsageReader {
       }
       if (isObject(whole)) {
         this.#take(whole);
-        this.isComplete = true;
+        this.#call.isComplete = true;
       }
       this.#deltaBytes = text.length;
     } else if (this.#rest) {

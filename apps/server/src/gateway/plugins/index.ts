@@ -1,5 +1,6 @@
 /** Every plugin of the gateway. A new one is a file here and a line in this table. */
 import type { Plugin, PluginRegistry } from '../plugin.js';
+import { aiCache } from './ai-cache.js';
 import { aiPromptDecorator } from './ai-prompt-decorator.js';
 import { aiPromptGuard } from './ai-prompt-guard.js';
 import { aiPromptTemplate } from './ai-prompt-template.js';
@@ -37,6 +38,7 @@ const table = [
   opa,
   aiProxy,
   aiProxyMulti,
+  aiCache,
   aiRateLimiting,
   aiPromptGuard,
   aiPromptTemplate,

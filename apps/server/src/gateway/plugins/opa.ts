@@ -71,8 +71,13 @@ function inProcess(decisions: PluginScope['services']['decisions']): PluginHooks
 function judgeFallbacks(exchange: Exchange, judge: (exchange: Exchange) => Outcome | Promise<Outcome>): undefined {
   const { llm } = exchange;
   if (!llm) return undefined;
-  const allowed = JSON.stringify(llm.facts());
-  addGate(exchange, (asked) => (JSON.stringify(asked.llm?.facts()) === allowed ? undefined : judge(asked)));
+  const { instance, provider, model, maxTokens } = llm;
+  addGate(exchange, (asked) => {
+    const now = asked.llm;
+    const isAllowed =
+      now?.instance === instance && now.provider === provider && now.model === model && now.maxTokens === maxTokens;
+    return isAllowed ? undefined : judge(asked);
+  });
   return undefined;
 }
 

@@ -140,6 +140,8 @@ export const opentelemetry: Plugin<Configuration> = {
         for (const [name, value] of Object.entries(exchange.request.headers))
           if (prefixes.some((prefix) => name.startsWith(prefix.replace(/\*$/, ''))))
             span.setAttribute(name, String(value));
+        for (const [name, value] of Object.entries(exchange.llm?.spanAttributes() ?? {}))
+          span.setAttribute(name, typeof value === 'object' ? [...value] : value);
         span.setAttribute('http.response.status_code', exchange.status);
         if (exchange.status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
         span.end();

@@ -70,6 +70,7 @@ export const translated: Backend = async ({ exchange, call, instance, signal }) 
 
 function take(call: LlmCall, { inputTokens, outputTokens }: LanguageModelV3Usage, reason: string): void {
   call.finishReason = reason;
+  call.isComplete = true;
   call.usage = {
     inputTokens: inputTokens.total ?? call.promptTokens,
     outputTokens: outputTokens.total ?? 0,

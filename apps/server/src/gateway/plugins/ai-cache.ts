@@ -1,0 +1,206 @@
+/**
+ * `ai-cache`: answers that were given before, found exactly or by the nearness of the question, within one project. In this process; what
+ * failed, was cut off or calls tools is not kept.
+ */
+import { type Static, Type } from '@sinclair/typebox';
+import { AnswerCache, type CachedAnswer } from '../ai/answer-cache.js';
+import { exactKey, type MatchOptions, semanticKey } from '../ai/cache-key.js';
+import { Embedder } from '../ai/embedder.js';
+import type { LlmCall } from '../ai/llm-call.js';
+import type { Exchange } from '../exchange.js';
+import type { Answer, Outcome, Plugin, PluginScope } from '../plugin.js';
+import { closed, oneOf } from '../resource-schemas.js';
+import { readerOf } from '../variables.js';
+
+const flag = Type.Boolean({ default: true });
+
+const schema = Type.Object(
+  {
+    policy: oneOf(['local']),
+    layers: Type.Array(oneOf(['exact', 'semantic']), { minItems: 1, uniqueItems: true, default: ['exact'] }),
+    /** Seconds, as in `semantic`. */
+    exact: Type.Object({ ttl: Type.Integer({ minimum: 1, default: 3600 }) }, { ...closed, default: {} }),
+    semantic: Type.Optional(
+      Type.Object(
+        {
+          similarity_threshold: Type.Number({ minimum: 0, maximum: 1, default: 0.95 }),
+          ttl: Type.Integer({ minimum: 1, default: 86_400 }),
+          embedding: Type.Object(
+            {
+              openai: Type.Object(
+                {
+                  model: Type.String(),
+                  api_key: Type.String(),
+                  endpoint: Type.String({ pattern: '^https?://', default: 'https://api.openai.com/v1/embeddings' }),
+                  dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
+                  /** Milliseconds. */
+                  timeout: Type.Integer({ minimum: 1, default: 5000 }),
+                  ssl_verify: flag,
+                },
+                closed,
+              ),
+            },
+            closed,
+          ),
+          match: Type.Object(
+            {
+              message_countback: Type.Integer({ minimum: 1, default: 1 }),
+              ignore_system_prompts: flag,
+              ignore_assistant_prompts: flag,
+              ignore_tool_prompts: flag,
+            },
+            { ...closed, default: {} },
+          ),
+        },
+        closed,
+      ),
+    ),
+    cache_key: Type.Object(
+      {
+        include_consumer: Type.Boolean({ default: false }),
+        include_vars: Type.Array(Type.String(), { default: [] }),
+        share_across_routes: Type.Boolean({ default: false }),
+      },
+      { ...closed, default: {} },
+    ),
+    bypass_on: Type.Optional(
+      Type.Array(Type.Object({ header: Type.String({ minLength: 1 }), equals: Type.String() }, closed), {
+        minItems: 1,
+      }),
+    ),
+    cache_headers: flag,
+    max_cache_body_size: Type.Integer({ minimum: 0, default: 1_048_576 }),
+  },
+  closed,
+);
+
+const metadataSchema = Type.Object(
+  {
+    max_bytes: Type.Optional(Type.Integer({ minimum: 1024 })),
+    /** Answers that call tools are kept too. */
+    tool_calls: Type.Optional(Type.Boolean()),
+  },
+  closed,
+);
+
+type Configuration = Static<typeof schema>;
+const defaultMaxBytes = 64 * 1024 * 1024;
+
+/** What one exchange keeps from the look-up to the end of its answer. */
+interface Kept {
+  readonly near: { readonly scope: string; readonly vector: Float32Array } | undefined;
+  readonly chunks: Buffer[];
+  bytes: number;
+}
+
+export const aiCache: Plugin<Configuration> = {
+  name: 'ai-cache',
+  priority: 1035,
+  schema,
+  metadataSchema,
+  check: ({ layers, semantic }) => {
+    if (!layers.includes('exact')) return "layers must have 'exact'";
+    return layers.includes('semantic') && !semantic ? 'the semantic layer needs semantic' : undefined;
+  },
+  compile: (configuration, scope) => {
+    const { max_bytes: maxBytes = defaultMaxBytes, tool_calls: keepsToolCalls = false } = scope.metadata as Static<
+      typeof metadataSchema
+    >;
+    const cache = scope.kept.keep(`ai-cache/${maxBytes}`, () => new AnswerCache(maxBytes));
+    const scopeOf = keyScope(configuration, scope);
+    const semantic = configuration.layers.includes('semantic') ? configuration.semantic : undefined;
+    const embedder = semantic && embedderOf(semantic.embedding.openai);
+    const isBypassed = bypass(configuration);
+    const state = {};
+
+    const lookNear = async (exchange: Exchange, call: LlmCall): Promise<Outcome> => {
+      if (!semantic || !embedder) return undefined;
+      const about = semanticKey(call, scopeOf(exchange), semantic.match as MatchOptions);
+      if (about.text === '' || hasMedia(call)) return undefined;
+      try {
+        const vector = await embedder.embed(about.text);
+        const found = cache.nearest(about.scope, vector, semantic.similarity_threshold);
+        if (found) return replay(exchange, call, found, 'semantic-hit');
+        exchange.keepState(state, { near: { scope: about.scope, vector }, chunks: [], bytes: 0 } satisfies Kept);
+      } catch (error) {
+        scope.logger.warn({ request_id: exchange.requestId, error }, 'the semantic cache cannot be asked');
+      }
+      return undefined;
+    };
+
+    return {
+      access: (exchange) => {
+        const { llm: call } = exchange;
+        if (!call) return undefined;
+        if (isBypassed(exchange)) {
+          call.cache = 'bypass';
+          return undefined;
+        }
+        const found = cache.get(exactKey(call, scopeOf(exchange)));
+        if (found) return replay(exchange, call, found, 'hit');
+        call.cache = 'miss';
+        exchange.keepState(state, { near: undefined, chunks: [], bytes: 0 } satisfies Kept);
+        return embedder ? lookNear(exchange, call) : undefined;
+      },
+      headerFilter: (exchange, head) => {
+        const status = exchange.llm?.cache;
+        if (configuration.cache_headers && status !== undefined)
+          head.set('X-AI-Cache-Status', status === 'semantic-hit' ? 'HIT-SEMANTIC' : status.toUpperCase());
+      },
+      bodyFilter: (exchange, chunk, isLast) => {
+        const { llm: call } = exchange;
+        const kept = call?.cache === 'miss' ? exchange.stateOf<Kept>(state) : undefined;
+        if (!call || !kept) return chunk;
+        kept.bytes += chunk.length;
+        if (kept.bytes <= configuration.max_cache_body_size) kept.chunks.push(Buffer.from(chunk));
+        else kept.chunks.length = 0;
+        if (!isLast || kept.bytes > configuration.max_cache_body_size) return chunk;
+        if (exchange.status !== 200 || !call.isComplete || (!keepsToolCalls && callsTools(call))) return chunk;
+        const key = exactKey(call, scopeOf(exchange));
+        const contentType = exchange.head?.get('content-type') ?? 'application/json';
+        cache.set(key, { status: 200, contentType, body: Buffer.concat(kept.chunks) }, configuration.exact.ttl * 1000);
+        if (kept.near && semantic) cache.addNear(kept.near.scope, kept.near.vector, key, semantic.ttl * 1000);
+        return chunk;
+      },
+      close: () => embedder?.close(),
+    };
+  },
+};
+
+const callsTools = ({ finishReason }: LlmCall): boolean =>
+  finishReason === 'tool_calls' ||
+  finishReason === 'tool-calls' ||
+  finishReason === 'tool_use' ||
+  finishReason === 'function_call';
+
+/** Pictures and sound are not in the text that is compared. */
+const hasMedia = ({ body }: LlmCall): boolean =>
+  /"(?:image_url|image|input_image|input_audio|source|file)"/.test(JSON.stringify(body['messages'] ?? body['input']));
+
+function embedderOf(openai: NonNullable<Configuration['semantic']>['embedding']['openai']): Embedder {
+  const { endpoint, api_key: apiKey, model, dimensions, timeout: timeoutMs, ssl_verify: sslVerify } = openai;
+  return new Embedder({ endpoint, apiKey, model, dimensions, timeoutMs, sslVerify });
+}
+
+function keyScope(
+  { cache_key: key }: Configuration,
+  { owner }: PluginScope,
+): (exchange: Exchange) => readonly unknown[] {
+  const variables = key.include_vars.map((name) => readerOf(name.replace(/^\$/, '')));
+  return (exchange) => [
+    key.share_across_routes ? null : `${owner.kind}/${owner.id}`,
+    key.include_consumer ? (exchange.consumer?.username ?? exchange.caller?.actor ?? null) : null,
+    variables.map((read) => read(exchange) ?? null),
+  ];
+}
+
+function bypass({ bypass_on: rules = [] }: Configuration): (exchange: Exchange) => boolean {
+  return (exchange) => rules.some(({ header, equals }) => exchange.header(header.toLowerCase()) === equals);
+}
+
+function replay(exchange: Exchange, call: LlmCall, found: CachedAnswer, how: 'hit' | 'semantic-hit'): Answer {
+  call.cache = how;
+  exchange.setVariable('llm_cache', how);
+  const headers = { 'content-type': found.contentType, age: String(Math.floor((Date.now() - found.storedMs) / 1000)) };
+  return { status: found.status, headers, body: found.body };
+}
