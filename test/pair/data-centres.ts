@@ -27,7 +27,12 @@ const gatewayPort = 9080;
 const edges = { a: '10.77.0.11', b: '10.77.0.21' } as const;
 const apps = { a: '10.77.0.12', b: '10.77.0.22' } as const;
 const members = ['10.77.0.14', '10.77.0.15', '10.77.0.24'] as const;
-const membersOf = { a: [0, 1], b: [2] } as const;
+/** `2+1`: two of etcd's members in A, one in B. `witness`: one in each, and one at a third place. */
+export type Placement = '2+1' | 'witness';
+const placements = {
+  '2+1': { a: [0, 1], b: [2], elsewhere: [] },
+  witness: { a: [0], b: [2], elsewhere: [1] },
+} as const;
 const issuer = 'https://issuer.example';
 const servicePort = 9200;
 
@@ -41,7 +46,10 @@ export class DataCentres {
   readonly #cables: Readonly<Record<Side, string>>;
   #sign: (roles: readonly string[]) => Promise<string> = async () => '';
 
-  private constructor() {
+  readonly #membersOf: Readonly<Record<Side | 'elsewhere', readonly (0 | 1 | 2)[]>>;
+
+  private constructor(placement: Placement) {
+    this.#membersOf = placements[placement];
     // Not under /tmp: Keepalived runs no script whose folders others may write to.
     this.#folder = mkdtempSync('/run/bailiwick-pair-');
     this.network = new Network(['core', 'site-a', 'site-b']);
@@ -50,18 +58,21 @@ export class DataCentres {
       this.network.addHost(`edge-${side}`, `site-${side}`, `${edges[side]}/24`);
       this.network.addHost(`app-${side}`, `site-${side}`, `${apps[side]}/24`);
       this.network.set(`edge-${side}`, 'net.ipv4.ip_nonlocal_bind', '1');
-      for (const member of membersOf[side])
+      for (const member of this.#membersOf[side])
         this.network.addHost(`etcd-${member}`, `site-${side}`, `${members[member]}/24`);
     }
+    for (const member of this.#membersOf.elsewhere)
+      this.network.addHost(`etcd-${member}`, 'core', `${members[member]}/24`);
     this.network.addHost('client', 'core', '10.77.0.100/24');
     this.network.addHost('client-b', 'site-b', '10.77.0.101/24');
   }
 
   /** Ready: both gateways answer through the address, and one node has it. */
-  static async start(): Promise<DataCentres> {
-    const all = new DataCentres();
+  static async start(placement: Placement = '2+1'): Promise<DataCentres> {
+    const all = new DataCentres(placement);
     try {
       await all.#prepare();
+      for (const member of all.#membersOf.elsewhere) all.#startEtcd(member);
       for (const side of sides) all.startSide(side);
       for (const side of sides) await all.waitForSide(side);
       const isReachable = async (): Promise<boolean> => (await all.ask('client', '/readyz')).status === 200;
@@ -126,7 +137,7 @@ export class DataCentres {
   }
 
   startSide(side: Side): void {
-    for (const member of membersOf[side]) this.#startEtcd(member);
+    for (const member of this.#membersOf[side]) this.#startEtcd(member);
     this.startGateway(side);
     this.#start('service', `app-${side}`, process.execPath, [
       join(this.#folder, 'agent.mjs'),
@@ -208,7 +219,7 @@ export class DataCentres {
   /** Power off: the cable first, so that nobody says goodbye. */
   async loseSide(side: Side): Promise<void> {
     this.setSite(side, 'down');
-    const hosts = [`edge-${side}`, `app-${side}`, ...membersOf[side].map((member) => `etcd-${member}`)];
+    const hosts = [`edge-${side}`, `app-${side}`, ...this.#membersOf[side].map((member) => `etcd-${member}`)];
     const all = [...this.#processes].filter(([name]) => hosts.includes(name.split('@')[1] ?? ''));
     await this.killKeepalived(side);
     await Promise.all(all.map(([, one]) => one.end('SIGKILL')));

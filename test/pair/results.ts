@@ -20,7 +20,7 @@ export function writePairResults(results: readonly CaseResult[]): void {
   const text = `# Two data centres, one thing after another taken away
 
 One request every 20 ms through the virtual address, each on a connection of its own, every fourth by somebody who must be denied.
-HAProxy 2.6, Keepalived 2.2 (VRRP every 0.1 s) and etcd with 2 + 1 members, in network namespaces of one machine with 2 cores: delays
+HAProxy 2.6, Keepalived 2.2 (VRRP every 0.1 s) and etcd with 2 + 1 members (or one each and a witness), in network namespaces of one machine with 2 cores: delays
 between real data centres are missing here. Without an answer: the longest time in which no request was answered 200.
 
 | taken away | requests | failed | without an answer, ms | denied | leaked | p50, ms | slowest, ms |

@@ -6,7 +6,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LoadRecord } from '../pair/agent.js';
-import { type ClientName, DataCentres, type Side, sides } from '../pair/data-centres.js';
+import { type ClientName, DataCentres, type Placement, type Side, sides } from '../pair/data-centres.js';
 import { type Figures, figuresOf, inspectMember, putPolicy, startWriting, type Writes } from '../pair/figures.js';
 import { writePairResults } from '../pair/results.js';
 import { makeCertificates } from '../servers/certificates.js';
@@ -21,7 +21,7 @@ const everyMs = 20;
 const longestFailoverMs = 1000;
 
 /** The cut link is seen from both sides. */
-const reportedCases = 8;
+const reportedCases = 9;
 
 let all: DataCentres;
 let tokens: { readonly admin: string; readonly user: string; readonly guest: string };
@@ -101,29 +101,28 @@ async function expectNothingLost(writes: Writes, members: readonly (0 | 1 | 2)[]
     });
 }
 
-function describePair(): void {
-  beforeAll(async () => {
-    all = await DataCentres.start();
-    tokens = {
-      admin: await all.tokenFor('platform-admin'),
-      user: await all.tokenFor('user'),
-      guest: await all.tokenFor('guest'),
-    };
-    const written = await all.ask('client', '/policies/pair?wait=applied&timeout=5s', {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${tokens.admin}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ rego: allowRole('user') }),
-      timeoutMs: 10_000,
-    });
-    expect([written.status, written.text]).toEqual([201, expect.stringContaining('"complete":true')]);
-    await waitUntilWhole();
+/** The data centres, everybody's token, and the policy that tells users from guests, in force in both. */
+async function begin(placement: Placement): Promise<void> {
+  all = await DataCentres.start(placement);
+  tokens = {
+    admin: await all.tokenFor('platform-admin'),
+    user: await all.tokenFor('user'),
+    guest: await all.tokenFor('guest'),
+  };
+  const written = await all.ask('client', '/policies/pair?wait=applied&timeout=5s', {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${tokens.admin}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ rego: allowRole('user') }),
+    timeoutMs: 10_000,
   });
+  expect([written.status, written.text]).toEqual([201, expect.stringContaining('"complete":true')]);
+  await waitUntilWhole();
+}
 
-  afterAll(async () => {
-    await all?.stop();
-    const isComplete = results.length === reportedCases;
-    if (isComplete && process.env['BAILIWICK_WRITE_RESULTS'] === '1') writePairResults(results);
-  });
+function describePair(): void {
+  beforeAll(() => begin('2+1'));
+
+  afterAll(() => all?.stop());
 
   it('moves the address within a second when HAProxy is killed', async () => {
     const side = await holder();
@@ -216,6 +215,27 @@ function describePair(): void {
   });
 }
 
+function describeWitness(): void {
+  beforeAll(() => begin('witness'));
+  afterAll(() => all?.stop());
+
+  it('goes on writing without the data centre that has the address, when a third place has a member of etcd', async () => {
+    await moveTo('a');
+    const writing = startWriting(all, tokens.admin, 'witness');
+    const title = 'data centre A lost, with a witness (1 of 3 etcd members)';
+    const { gapMs } = await underLoad(title, () => all.loseSide('a'), 6000);
+    const { status } = await putPolicy(all, tokens.admin, 'without-a');
+    const writes = await writing.stop();
+    console.log(`  writes: ${writes.acknowledged.length} acknowledged, ${writes.refused.size} not`);
+    expect(status).toBe(201);
+    await expectNothingLost(writes, [1, 2]);
+    await all.bringBack('a');
+    await waitUntilWhole();
+    await expectNothingLost(writes, [0, 1, 2]);
+    expect(gapMs).toBeLessThanOrEqual(longestFailoverMs);
+  });
+}
+
 /** Every file of `deploy` that the cases do not run is at least read by the program it is for. */
 function describeFiles(): void {
   it('has HAProxy files that HAProxy accepts: plain, ending TLS, passing it through', async () => {
@@ -235,3 +255,9 @@ function describeFiles(): void {
 
 describe('deploy/haproxy', () => describeWithServers(['haproxy'], describeFiles));
 describe('two data centres', () => describeWithServers(['haproxy', 'keepalived', 'namespaces', 'etcd'], describePair));
+describe('two data centres and a witness', () =>
+  describeWithServers(['haproxy', 'keepalived', 'namespaces', 'etcd'], describeWitness));
+afterAll(() => {
+  const isComplete = results.length === reportedCases;
+  if (isComplete && process.env['BAILIWICK_WRITE_RESULTS'] === '1') writePairResults(results);
+});
