@@ -1,6 +1,7 @@
 /**
  * Every setting once: name, environment variable, type, default, unit, meaning. Nothing else reads the environment.
  * Unknown `BAILIWICK_*` variables and bad values are errors, all reported together at start. `docs/reference/settings.md` is generated.
+ * Over 500 lines because it is one flat table: a setting is looked for in one place.
  */
 
 type Kind = 'string' | 'integer' | 'number' | 'boolean' | 'list' | 'secret' | { readonly oneOf: readonly string[] };
