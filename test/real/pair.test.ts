@@ -256,10 +256,7 @@ function describeFiles(): void {
 }
 
 describe('deploy/haproxy', () => describeWithServers(['haproxy'], describeFiles));
-// Times of a shared machine: one more try before a figure counts as missed.
-describe('two data centres', { retry: 1 }, () =>
-  describeWithServers(['haproxy', 'keepalived', 'namespaces', 'etcd'], describePair),
-);
+describe('two data centres', () => describeWithServers(['haproxy', 'keepalived', 'namespaces', 'etcd'], describePair));
 describe('two data centres and a witness', () =>
   describeWithServers(['haproxy', 'keepalived', 'namespaces', 'etcd'], describeWitness));
 afterAll(() => {
