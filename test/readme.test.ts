@@ -1,10 +1,10 @@
 /** The README as a new user reads it: every shell command in it is run, in order, on a fresh data folder. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findFreePorts } from './servers/processes.js';
 
 const root = resolve(import.meta.dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
@@ -36,12 +36,7 @@ function run(block: string): string {
 }
 
 beforeAll(async () => {
-  port = await new Promise((done) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => done(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
+  port = (await findFreePorts(1))[0] ?? 0;
   expect(blocks[0]?.trim()).toBe('npm start');
   server = spawn('npm', ['start'], {
     cwd: root,

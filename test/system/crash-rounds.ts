@@ -4,12 +4,12 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditRecord } from '@bailiwick/contract';
 import { verifyRecords } from '@bailiwick/contract/audit-chain';
 import { expect } from 'vitest';
+import { findFreePorts } from '../servers/processes.js';
 import { repositoryRoot } from './harness.js';
 
 const writers = 16;
@@ -76,14 +76,6 @@ interface Acknowledged {
   readonly etag: string;
   readonly mark: string;
 }
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 
 /** Writes until the server dies; returns what it acknowledged. */
 async function write(
@@ -160,7 +152,7 @@ export interface CrashOptions {
 export async function crashRounds({ rounds, environment = {} }: CrashOptions): Promise<string> {
   const victim = new Victim(environment);
   try {
-    const port = await freePort();
+    const [port = 0] = await findFreePorts(1);
     const url = `http://127.0.0.1:${port}`;
     const acknowledged: Acknowledged[] = [];
     for (let round = 0; round < rounds; round += 1) acknowledged.push(...(await oneRound(victim, port)));

@@ -1,16 +1,11 @@
-import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findFreePorts } from '../servers/processes.js';
 import { startTestServer, type TestServer } from './harness.js';
 
 let server: TestServer;
 let url = '';
 beforeAll(async () => {
-  const port = await new Promise<number>((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
+  const [port = 0] = await findFreePorts(1);
   url = `http://127.0.0.1:${port}`;
   server = await startTestServer({ opaAddress: `127.0.0.1:${port}` });
 });

@@ -1,11 +1,13 @@
 /** Starts the roles on a platform: control and decide behind, the gateway in front, the demo beside. */
 import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createControl, createOpaListener } from './control.js';
 import { exportApisixFile, writeApisixFile } from './gateway/export-file.js';
 import { followGatewayFile, readGatewayFile } from './gateway/file-watch.js';
 import { Gateway } from './gateway/gateway.js';
+import { listenOn } from './gateway/listen-on.js';
 import { ManagedResources } from './gateway/managed-resources.js';
 import { plugins } from './gateway/plugins/index.js';
 import { ownEngine, projectOf } from './gateway/plugins/opa.js';
@@ -37,12 +39,17 @@ export async function startServer(settings: Settings, installationRoot: string):
   mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 });
   const log = createLogger(settings.logLevel);
   const logger = log.child({ service: 'control' });
-  const publicPort = settings.port === 0 ? await freePort(settings.host) : settings.port;
+  const reserved = settings.port === 0 ? await reservePort(settings.host) : undefined;
+  const publicPort = reserved?.port ?? settings.port;
   const publicUrl =
     settings.publicUrl === '' ? `http://${settings.host}:${publicPort}` : settings.publicUrl.replace(/\/$/, '');
   const tracing = await startTracing(settings.otlpEndpoint, 'bailiwick', settings.instanceId);
-  const platform = await buildPlatform(settings, logger, publicUrl);
+  const platform = await buildPlatform(settings, logger, publicUrl).catch(async (error: unknown) => {
+    await reserved?.release();
+    throw error;
+  });
   const stoppers: (() => Promise<unknown>)[] = [() => tracing.stop(), () => platform.stop()];
+  if (reserved) stoppers.push(reserved.release);
   const stop = async (): Promise<void> => {
     for (const stopOne of stoppers.splice(0).reverse()) await stopOne();
   };
@@ -87,6 +94,7 @@ export async function startServer(settings: Settings, installationRoot: string):
     }
     const demo = settings.demo && isGateway ? await startDemoService() : undefined;
     if (demo) stoppers.push(() => demo.close());
+    await reserved?.release();
     if (isGateway)
       stoppers.push(
         await startGateway({
@@ -277,16 +285,16 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   return typeof address === 'object' && address !== null ? address.port : port;
 }
 
-async function freePort(host: string): Promise<number> {
-  const { createServer } = await import('node:net');
-  return await new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, host, () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
+interface ReservedPort {
+  readonly port: number;
+  release(): Promise<void>;
+}
+
+/** A port of the system's choice, kept from everybody else until it is released: our own address is needed long before we listen. */
+async function reservePort(host: string): Promise<ReservedPort> {
+  const holder = createServer((socket) => socket.destroy());
+  const port = await listenOn(holder, host, 0);
+  return { port, release: () => new Promise((resolve) => holder.close(() => resolve())) };
 }
 
 function splitAddress(address: string): [host: string, port: number] {
