@@ -65,11 +65,15 @@ export class DecisionLog {
     return this.#dropped;
   }
 
-  /** Cost: one push. Never throws, never waits. */
-  record(decision: LoggedDecision): void {
+  /** Whether a decision of this kind is kept at all; a sample is drawn here. */
+  wants(verdict: Verdict): boolean {
     const { mode, sample } = this.#options;
-    if (mode === 'off') return;
-    if (decision.verdict.allowed && (mode === 'denied' || (sample < 1 && this.#random() >= sample))) return;
+    if (mode === 'off') return false;
+    return !verdict.allowed || (mode !== 'denied' && (sample >= 1 || this.#random() < sample));
+  }
+
+  /** For what `wants` wants. Cost: one push. Never throws, never waits. */
+  record(decision: LoggedDecision): void {
     const maxWaiting = this.#options.maxWaiting ?? 20_000;
     if (this.#waiting.length >= maxWaiting) {
       this.#dropped += 1;

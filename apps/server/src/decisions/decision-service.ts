@@ -20,7 +20,8 @@ export interface DecisionRequest {
   readonly method: string;
   /** Path without the query. */
   readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+  /** As Node gives them. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly query: Readonly<Record<string, Value>>;
   readonly project: string | undefined;
   readonly requestId: string;
@@ -78,24 +79,25 @@ export class DecisionService {
       isLoggedOnlyWhenDenied?: boolean;
     },
   ): Decision {
-    const started = process.hrtime.bigint();
+    const startedMs = performance.now();
     const verdict = this.#enforcer.decide({
       input,
       project: about.project,
       claimedProject: about.claimedProject,
       isControlPlane: about.isControlPlane,
     });
-    const nanoseconds = Number(process.hrtime.bigint() - started);
+    const ms = performance.now() - startedMs;
     const id = randomUUID();
-    this.#observer.decided(verdict, nanoseconds / 1e9, about.project);
-    if (about.isLoggedOnlyWhenDenied === true && verdict.allowed) return { ...verdict, id };
+    this.#observer.decided(verdict, ms / 1e3, about.project);
+    const isUnlogged = about.isLoggedOnlyWhenDenied === true && verdict.allowed;
+    if (isUnlogged || !this.#log.wants(verdict)) return { ...verdict, id };
     this.#log.record({
       id,
       timestampMs: Date.now(),
       input,
       ...about,
       verdict,
-      nanoseconds,
+      nanoseconds: Math.round(ms * 1e6),
       platformRevision: this.#enforcer.entry('platform')?.document.revision ?? 0,
       projectRevision: about.project === undefined ? undefined : this.#enforcer.entry(about.project)?.document.revision,
     });
@@ -120,9 +122,13 @@ export function buildInput(request: DecisionRequest): Value {
   };
 }
 
-function shownHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+function shownHeaders(headers: DecisionRequest['headers']): Record<string, string> {
   const shown: Record<string, string> = {};
-  for (const name of Object.keys(headers)) if (!hiddenHeaders.has(name)) shown[name] = headers[name] ?? '';
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || hiddenHeaders.has(name)) continue;
+    shown[name] = typeof value === 'string' ? value : value.join(', ');
+  }
   return shown;
 }
 

@@ -34,6 +34,9 @@ const hopByHop = new Set([
 /** May be asked again when it is not known whether the first upstream acted (RFC 9110 9.2.2). */
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
+/** Says that it has no body, where others need not (RFC 9110 8.6). */
+const saysItsLength = new Set(['POST', 'PUT', 'PATCH']);
+
 /** `onDone` once: with a refusal while nothing has been sent, without when the answer has gone or broken off. */
 export function proxy(
   exchange: Exchange,
@@ -99,7 +102,7 @@ class Forwarding implements ResponseReceiver {
       const request = this.#request(host);
       node.active += 1;
       this.#sentMs = performance.now();
-      this.#giveUp = node.pool.send(request, this, host.replace(/:\d+$/, ''));
+      this.#giveUp = node.pool.send(request, this, host);
     } catch (error) {
       this.#finish(error);
     }
@@ -117,7 +120,7 @@ class Forwarding implements ResponseReceiver {
       this.#body === undefined
         ? streams && !isChunked
           ? Number(declared)
-          : declared === '0' || (!streams && /^(POST|PUT|PATCH)$/.test(upstreamMethod))
+          : declared === '0' || (!streams && saysItsLength.has(upstreamMethod))
             ? 0
             : undefined
         : this.#body.length;

@@ -9,11 +9,18 @@ const bucketMs = 10_000;
 const keptMs = 3_600_000 + 2 * bucketMs;
 const flushMs = 1_000;
 
-export type CountKind = 'error_rate' | 'denial_rate' | 'difference_rate';
+const countKinds = ['error_rate', 'denial_rate', 'difference_rate'] as const;
+export type CountKind = (typeof countKinds)[number];
 
 export interface Sum {
   readonly total: number;
   readonly bad: number;
+}
+
+interface Slot {
+  readonly bucket: number;
+  total: number;
+  bad: number;
 }
 
 /** All projects together. */
@@ -22,6 +29,12 @@ const everything = '';
 export class TrafficCounts {
   readonly #cache: Cache;
   readonly #nowMs: () => number;
+  /** What is counted now, by kind and project; becomes counts for the cache when it is flushed or its ten seconds end. */
+  readonly #open: Readonly<Record<CountKind, Map<string, Slot>>> = {
+    error_rate: new Map(),
+    denial_rate: new Map(),
+    difference_rate: new Map(),
+  };
   readonly #pending = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -40,23 +53,42 @@ export class TrafficCounts {
     await this.flush();
   }
 
-  /** Never throws; cost: two additions in a map. */
+  /** Never throws; cost: two look-ups in a map and two additions, and nothing allocated. */
   count(kind: CountKind, project: string | undefined, isBad: boolean): void {
     const bucket = Math.floor(this.#nowMs() / bucketMs);
-    for (const name of project === undefined ? [everything] : [everything, project]) {
-      this.#add(keyOf(kind, name, bucket, 'total'));
-      if (isBad) this.#add(keyOf(kind, name, bucket, 'bad'));
+    this.#countOne(kind, everything, bucket, isBad);
+    if (project !== undefined) this.#countOne(kind, project, bucket, isBad);
+  }
+
+  #countOne(kind: CountKind, project: string, bucket: number, isBad: boolean): void {
+    const open = this.#open[kind];
+    let slot = open.get(project);
+    if (slot?.bucket !== bucket) {
+      if (slot) this.#close(kind, project, slot);
+      slot = { bucket, total: 0, bad: 0 };
+      open.set(project, slot);
     }
+    slot.total += 1;
+    if (isBad) slot.bad += 1;
+  }
+
+  #close(kind: CountKind, project: string, { bucket, total, bad }: Slot): void {
+    this.#add(keyOf(kind, project, bucket, 'total'), total);
+    if (bad > 0) this.#add(keyOf(kind, project, bucket, 'bad'), bad);
   }
 
   /** Sends what was counted; what cannot be sent is tried again. */
   async flush(): Promise<void> {
+    for (const kind of countKinds) {
+      for (const [project, slot] of this.#open[kind]) this.#close(kind, project, slot);
+      this.#open[kind].clear();
+    }
     const taken = [...this.#pending];
     this.#pending.clear();
     await Promise.all(
       taken.map(([key, count]) =>
         this.#cache.increment(key, count, keptMs).catch(() => {
-          this.#pending.set(key, (this.#pending.get(key) ?? 0) + count);
+          this.#add(key, count);
         }),
       ),
     );
@@ -77,8 +109,8 @@ export class TrafficCounts {
     return { total, bad };
   }
 
-  #add(key: string): void {
-    this.#pending.set(key, (this.#pending.get(key) ?? 0) + 1);
+  #add(key: string, count: number): void {
+    this.#pending.set(key, (this.#pending.get(key) ?? 0) + count);
   }
 }
 

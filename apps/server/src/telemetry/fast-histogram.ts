@@ -1,5 +1,5 @@
 /**
- * A histogram by route and status for the gateway's hot path: an observation is two map look-ups and a short scan, where prom-client's own
+ * A histogram by two labels (or one) for the hot path: an observation is two map look-ups and a short scan, where prom-client's own
  * makes a key of the labels each time. Read by prom-client's registry like any other metric.
  */
 import type { Registry } from 'prom-client';
@@ -12,31 +12,35 @@ interface Series {
 export interface FastHistogramOptions {
   readonly name: string;
   readonly help: string;
+  /** One label or two; the second one's value is ignored when there is one. */
+  readonly labelNames: readonly [first: string, second?: string];
   /** Upper bounds, rising. */
   readonly buckets: readonly number[];
 }
 
 export class FastHistogram {
   readonly #buckets: readonly number[];
-  readonly #routes = new Map<string, Map<number, Series>>();
+  readonly #labelNames: FastHistogramOptions['labelNames'];
+  readonly #series = new Map<string | boolean, Map<number, Series>>();
 
-  constructor(registry: Registry, { name, help, buckets }: FastHistogramOptions) {
+  constructor(registry: Registry, { name, help, buckets, labelNames }: FastHistogramOptions) {
     this.#buckets = buckets;
+    this.#labelNames = labelNames;
     const metric = { name, help, type: 'histogram', aggregator: 'sum' };
     const get = async () => ({ ...metric, values: this.#values(name) });
-    registry.registerMetric({ ...metric, get, reset: () => this.#routes.clear() } as never);
+    registry.registerMetric({ ...metric, get, reset: () => this.#series.clear() } as never);
   }
 
-  observe(route: string, status: number, value: number): void {
-    let statuses = this.#routes.get(route);
-    if (!statuses) {
-      statuses = new Map();
-      this.#routes.set(route, statuses);
+  observe(first: string | boolean, second: number, value: number): void {
+    let ofFirst = this.#series.get(first);
+    if (!ofFirst) {
+      ofFirst = new Map();
+      this.#series.set(first, ofFirst);
     }
-    let series = statuses.get(status);
+    let series = ofFirst.get(second);
     if (!series) {
       series = { counts: new Float64Array(this.#buckets.length + 1), sum: 0 };
-      statuses.set(status, series);
+      ofFirst.set(second, series);
     }
     let at = 0;
     while (at < this.#buckets.length && value > (this.#buckets[at] ?? 0)) at += 1;
@@ -46,9 +50,10 @@ export class FastHistogram {
 
   #values(name: string): readonly object[] {
     const values: object[] = [];
-    for (const [route, statuses] of this.#routes) {
-      for (const [status, series] of statuses) {
-        const labels = { route, status: String(status) };
+    const [firstName, secondName] = this.#labelNames;
+    for (const [first, ofFirst] of this.#series) {
+      for (const [second, series] of ofFirst) {
+        const labels = { [firstName]: String(first), ...(secondName ? { [secondName]: String(second) } : {}) };
         let total = 0;
         for (const [index, bound] of [...this.#buckets, '+Inf'].entries()) {
           total += series.counts[index] ?? 0;

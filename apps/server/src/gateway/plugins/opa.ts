@@ -53,7 +53,7 @@ function inProcess(decisions: PluginScope['services']['decisions']): PluginHooks
       caller: exchange.caller ?? { actor: 'anonymous', claims: {} },
       method: exchange.method,
       path: exchange.path,
-      headers: flatHeaders(exchange),
+      headers: exchange.request.headers,
       query: queryObject(exchange.query),
       project: projectOf(exchange),
       requestId: exchange.requestId,
@@ -106,16 +106,6 @@ export function projectOf(exchange: Exchange): string | undefined {
   if (named !== undefined) return named;
   const claimed = exchange.caller?.claims['project'];
   return typeof claimed === 'string' ? claimed : undefined;
-}
-
-function flatHeaders(exchange: Exchange): Record<string, string> {
-  const flat: Record<string, string> = {};
-  const { headers } = exchange.request;
-  for (const name in headers) {
-    const value = headers[name];
-    if (value !== undefined) flat[name] = typeof value === 'string' ? value : value.join(', ');
-  }
-  return flat;
 }
 
 interface OpaResult {

@@ -30,8 +30,8 @@ export class ConnectionPool {
     this.#options = options;
   }
 
-  /** `serverName` is the TLS name to ask for. The returned function gives the request up. */
-  send(request: UpstreamRequest, receiver: ResponseReceiver, serverName: string): () => void {
+  /** `authority` (`host:port` or `host`) holds the TLS name to ask for. The returned function gives the request up. */
+  send(request: UpstreamRequest, receiver: ResponseReceiver, authority: string): () => void {
     for (let connection = this.#idle.pop(); connection; connection = this.#idle.pop()) {
       const idleMs = performance.now() - connection.idleSinceMs;
       if (connection.isUsable && idleMs < Math.min(this.#options.idleTimeoutMs, connection.promisedIdleMs)) {
@@ -41,7 +41,7 @@ export class ConnectionPool {
       }
       connection.socket.destroy();
     }
-    return this.#connect(request, receiver, serverName);
+    return this.#connect(request, receiver, authority.replace(/:\d+$/, ''));
   }
 
   #connect(request: UpstreamRequest, receiver: ResponseReceiver, serverName: string): () => void {
