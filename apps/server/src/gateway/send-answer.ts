@@ -62,19 +62,25 @@ async function streamBody(
   phases: Pick<ResponsePhases, 'bodyFilter'>,
 ): Promise<void> {
   const { response } = exchange;
+  let hasBegun = false;
   const write = async (chunk: Buffer): Promise<void> => {
     if (chunk.length === 0) return;
+    hasBegun = true;
     exchange.sentBytes += chunk.length;
     if (!response.write(chunk)) await drained(response);
   };
   try {
-    response.flushHeaders();
+    // A first piece that is there already goes out with the head, in one packet; one that is still to come does not hold it back.
+    setImmediate(() => {
+      if (!hasBegun && !response.destroyed) response.flushHeaders();
+    });
     for await (const piece of body) {
       if (response.destroyed) return;
       const chunk = Buffer.isBuffer(piece) ? piece : Buffer.from(piece);
       await write(phases.bodyFilter ? phases.bodyFilter(exchange, chunk, false) : chunk);
     }
     if (phases.bodyFilter) await write(phases.bodyFilter(exchange, Buffer.alloc(0), true));
+    hasBegun = true;
     response.end();
   } catch (error) {
     response.destroy();
@@ -111,7 +117,8 @@ function prepare(answer: Answer, exchange: Exchange, toProblem: ToProblem): Prep
     return asType('text/html; charset=utf-8', Buffer.from(errorPage(answer.status)));
   }
   if (typeof body === 'string') return asType('text/plain; charset=utf-8', Buffer.from(body));
-  if (body instanceof Uint8Array) return asType('application/octet-stream', Buffer.from(body));
+  if (body instanceof Uint8Array)
+    return asType('application/octet-stream', Buffer.isBuffer(body) ? body : Buffer.from(body));
   if (typeof body === 'object' && body !== null && Symbol.asyncIterator in body)
     return { status: answer.status, raw: headers.raw, body: body as AsyncIterable<Uint8Array> };
   // APISIX says text/plain of the JSON that its plugins refuse with.

@@ -2,6 +2,7 @@
 import type { Exchange } from '../exchange.js';
 import type { Instance } from './instance.js';
 import type { LlmCall } from './llm-call.js';
+import type { Cancellation, ProviderResponse } from './transport.js';
 import { UsageReader } from './usage-reader.js';
 
 /** An answer that has begun. Usage is put into the call while `body` is read. */
@@ -10,6 +11,8 @@ export interface BackendAnswer {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly isStream: boolean;
   readonly body: AsyncIterable<Buffer>;
+  /** The whole body at once, where that can be had for less than `body`. Rejects above `maxBytes`. */
+  readonly whole?: (maxBytes: number) => Promise<Buffer>;
   /** The answer is not wanted any more. */
   abort(): void;
 }
@@ -18,6 +21,9 @@ export interface BackendRequest {
   readonly exchange: Exchange;
   readonly call: LlmCall;
   readonly instance: Instance;
+  /** The client has gone. */
+  readonly leaving: Cancellation;
+  /** The same for libraries that want a real one; made when it is asked for. */
   readonly signal: AbortSignal;
 }
 
@@ -30,7 +36,7 @@ const passedOn = ['user-agent', 'anthropic-version', 'anthropic-beta', 'openai-b
 const passedBack =
   /^(?:content-type|retry-after|retry-after-ms|request-id|x-request-id|openai-(?:model|processing-ms|version)|x-ratelimit-[a-z-]+|anthropic-ratelimit-[a-z-]+)$/i;
 
-export const native: Backend = async ({ exchange, call, instance, signal }) => {
+export const native: Backend = async ({ exchange, call, instance, leaving }) => {
   const body = instance.bodyFor(call);
   const bytes = body === call.body && call.bytes ? call.bytes : Buffer.from(JSON.stringify(body));
   const isStream = body['stream'] === true;
@@ -46,12 +52,13 @@ export const native: Backend = async ({ exchange, call, instance, signal }) => {
   }
   const isVersionMissing = exchange.header('anthropic-version') === undefined;
   if (instance.provider === 'anthropic' && isVersionMissing) headers.push('anthropic-version: 2023-06-01');
-  const answer = await instance.transport.send(instance.nativePath(call.kind) ?? '/', headers, bytes, signal);
+  const answer = await instance.transport.send(instance.nativePath(call.kind) ?? '/', headers, bytes, leaving);
   const isEvents = answer.header('content-type')?.toLowerCase().startsWith('text/event-stream') === true;
   return {
     status: answer.status,
     headers: shownHeaders(answer.raw),
     isStream: isEvents,
+    whole: (maxBytes) => readWhole(answer, maxBytes, answer.status < 300 ? call : undefined),
     body: answer.status < 300 ? observed(answer.body, call, isEvents) : answer.body,
     abort: () => answer.abort(),
   };
@@ -65,6 +72,16 @@ function shownHeaders(raw: readonly string[]): Record<string, string> {
     if (passedBack.test(name) && name.toLowerCase() !== 'x-request-id') shown[name.toLowerCase()] = raw[at + 1] ?? '';
   }
   return shown;
+}
+
+/** Reads the usage of an answer that a call is given for. */
+async function readWhole(answer: ProviderResponse, maxBytes: number, call: LlmCall | undefined): Promise<Buffer> {
+  const reader = call && new UsageReader(call, false);
+  try {
+    return await answer.whole(maxBytes, (chunk) => reader?.feed(chunk));
+  } finally {
+    reader?.finish();
+  }
 }
 
 async function* observed(body: AsyncIterable<Buffer>, call: LlmCall, isStream: boolean): AsyncGenerator<Buffer> {

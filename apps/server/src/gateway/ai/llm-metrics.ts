@@ -47,19 +47,30 @@ function create(registry: Registry): LlmMetrics {
     registers,
   });
   const of = (call: LlmCall) => ({ provider: call.provider, model: modelLabel(call), project: call.project ?? '' });
+  // The series of a call are looked up once: prom-client makes a key of the labels each time.
+  const seriesOf = bounded((call: LlmCall) => {
+    const own = of(call);
+    return {
+      latency: latency.labels(own),
+      firstByte: firstByte.labels(own),
+      input: tokens.labels({ ...own, direction: 'input' }),
+      output: tokens.labels({ ...own, direction: 'output' }),
+      byStatus: bounded((status: number) => calls.labels({ ...own, status: String(status) }), String),
+    };
+  }, labelKey);
   return {
     ended: (call, status, seconds) => {
-      const own = of(call);
-      calls.inc({ ...own, status: String(status) });
-      latency.observe(own, seconds);
-      if (call.cache !== undefined) cache.inc({ project: own.project, result: call.cache });
-      if (call.firstByteMs >= 0) firstByte.observe(own, call.firstByteMs / 1000);
+      const series = seriesOf(call);
+      series.byStatus(status).inc();
+      series.latency.observe(seconds);
+      if (call.cache !== undefined) cache.inc({ project: call.project ?? '', result: call.cache });
+      if (call.firstByteMs >= 0) series.firstByte.observe(call.firstByteMs / 1000);
       const { usage } = call;
       if (!usage) return;
-      tokens.inc({ ...own, direction: 'input' }, usage.inputTokens);
-      tokens.inc({ ...own, direction: 'output' }, usage.outputTokens);
+      series.input.inc(usage.inputTokens);
+      series.output.inc(usage.outputTokens);
       const money = call.costOf(usage);
-      if (money > 0) cost.inc(own, money);
+      if (money > 0) cost.inc(of(call), money);
     },
     fellBack: (call) => fallbacks.inc(of(call)),
   };
@@ -67,3 +78,20 @@ function create(registry: Registry): LlmMetrics {
 
 /** A model that the client chose freely would be a label without bounds: it is told only when the price table knows it or the file says it. */
 const modelLabel = (call: LlmCall): string => (call.price || call.model !== call.requestedModel ? call.model : 'other');
+
+const labelKey = (call: LlmCall): string => `${call.provider}\n${modelLabel(call)}\n${call.project ?? ''}`;
+
+/** `make`, once a key; begins anew when there are many, because a project's name can come from a token. */
+function bounded<T, R>(make: (about: T) => R, keyOf: (about: T) => string): (about: T) => R {
+  const known = new Map<string, R>();
+  return (about) => {
+    const key = keyOf(about);
+    let found = known.get(key);
+    if (found === undefined) {
+      if (known.size >= 1_000) known.clear();
+      found = make(about);
+      known.set(key, found);
+    }
+    return found;
+  };
+}

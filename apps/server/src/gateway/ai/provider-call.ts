@@ -6,12 +6,13 @@ import { BailiwickError, isBailiwickError } from '@bailiwick/contract';
 import type { Exchange } from '../exchange.js';
 import type { Answer, Outcome } from '../plugin.js';
 import { UpstreamError } from '../upstreams/connection.js';
-import { type Backend, type BackendAnswer, native } from './backend.js';
+import { type Backend, type BackendAnswer, type BackendRequest, native } from './backend.js';
 import { gatesOf } from './gates.js';
 import type { Instance } from './instance.js';
+import { Leaving } from './leaving.js';
 import type { LlmCall, Price } from './llm-call.js';
 import type { LlmMetrics } from './llm-metrics.js';
-import { isTimeout } from './transport.js';
+import { answerTooLarge, isTimeout } from './transport.js';
 
 export interface CallPlan {
   /** An instance that was not tried yet, the next best first. */
@@ -44,6 +45,16 @@ export function choose(call: LlmCall, instance: Instance, plan: Pick<CallPlan, '
   if (most !== undefined) call.maxTokens = most;
 }
 
+const requestOf = (exchange: Exchange, call: LlmCall, instance: Instance, leaving: Leaving): BackendRequest => ({
+  exchange,
+  call,
+  instance,
+  leaving,
+  get signal() {
+    return leaving.signal;
+  },
+});
+
 type Attempt =
   | { readonly kind: 'answer'; readonly answer: Answer }
   | { readonly kind: 'failed'; readonly status: number; readonly answer: Answer; readonly isRetryable: boolean };
@@ -54,10 +65,7 @@ export async function callProvider(
   first: Instance | undefined,
   plan: CallPlan,
 ): Promise<Outcome> {
-  const control = new AbortController();
-  const { response } = exchange;
-  response.once('close', () => control.abort());
-  if (response.destroyed) control.abort();
+  const leaving = new Leaving(exchange.response);
   const tried = new Set<Instance>();
   const began = performance.now();
   let last: Answer | undefined;
@@ -73,13 +81,13 @@ export async function callProvider(
     call.attempts += 1;
     call.isComplete = false;
     if (call.attempts > 1) plan.metrics.fellBack(call);
-    const attempt = await tryOne({ exchange, call, instance, signal: control.signal }, plan);
+    const attempt = await tryOne(requestOf(exchange, call, instance, leaving), plan);
     if (attempt.kind === 'answer') {
       plan.observed(instance, true);
       return attempt.answer;
     }
     last = attempt.answer;
-    if (control.signal.aborted) return last;
+    if (leaving.aborted) return last;
     plan.observed(instance, false);
     const mayRetry =
       attempt.isRetryable &&
@@ -194,16 +202,14 @@ function failureOf(error: unknown): Attempt {
 }
 
 async function whole(answer: BackendAnswer, maxBytes: number): Promise<Buffer> {
+  if (answer.whole) return await answer.whole(maxBytes);
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of answer.body) {
     bytes += chunk.length;
     if (bytes > maxBytes) {
       answer.abort();
-      throw new BailiwickError('unavailable', {
-        reason: 'llm.answer_too_large',
-        message: `The provider's answer is larger than ${maxBytes} bytes.`,
-      });
+      throw answerTooLarge(maxBytes);
     }
     chunks.push(chunk);
   }
@@ -221,7 +227,7 @@ async function streamed(
   const first = await iterator.next();
   noteFirstByte(request, began);
   if (first.done === true) {
-    if (request.signal.aborted) return brokenAnswer('The client has gone.');
+    if (request.leaving.aborted) return brokenAnswer('The client has gone.');
     return { ...brokenAnswer('The provider ended its stream before it began.'), isRetryable: true } as Attempt;
   }
   const headers = { 'cache-control': 'no-store', ...answer.headers };

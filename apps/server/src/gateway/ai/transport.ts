@@ -21,9 +21,20 @@ export interface ProviderResponse {
   readonly raw: readonly string[];
   /** Ends early, without an error, when the call was given up. Throws `UpstreamError`. */
   readonly body: AsyncIterable<Buffer>;
+  /**
+   * All of the body instead, for what does not stream: one promise, whatever number of chunks. `observe` sees each. Rejects with
+   * `UpstreamError`, `llm.answer_too_large`, `llm.given_up`.
+   */
+  whole(maxBytes: number, observe: (chunk: Buffer) => void): Promise<Buffer>;
   header(name: string): string | undefined;
   /** The client has gone, or nobody wants the rest. */
   abort(): void;
+}
+
+/** What of an `AbortSignal` a call needs; making a real one costs more than the rest of the call. */
+export interface Cancellation {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void;
 }
 
 /** Chunks that have arrived and were not yet taken; above this the provider has to wait. */
@@ -51,7 +62,7 @@ export class Transport {
   }
 
   /** Resolves with the head. `path` with its query. Rejects with `UpstreamError`. */
-  send(path: string, headers: readonly string[], body: Buffer, signal: AbortSignal): Promise<ProviderResponse> {
+  send(path: string, headers: readonly string[], body: Buffer, signal: Cancellation): Promise<ProviderResponse> {
     const { url, timeoutMs } = this.#options;
     const lines = [`POST ${path} HTTP/1.1`, `host: ${url.host}`, `content-length: ${body.length}`, ...headers];
     const head = `${lines.join('\r\n')}\r\n\r\n`;
@@ -78,6 +89,13 @@ export class Transport {
   }
 }
 
+interface Collecting {
+  readonly maxBytes: number;
+  readonly observe: (chunk: Buffer) => void;
+  readonly resolve: (body: Buffer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 class Receiver implements ResponseReceiver {
   readonly #resolve: (response: ProviderResponse) => void;
   readonly #reject: (error: unknown) => void;
@@ -89,6 +107,7 @@ class Receiver implements ResponseReceiver {
   #wake: (() => void) | undefined;
   #connection: Connection | undefined;
   #giveUp: (() => void) | undefined;
+  #collecting: Collecting | undefined;
 
   constructor(resolve: (response: ProviderResponse) => void, reject: (error: unknown) => void) {
     this.#resolve = resolve;
@@ -104,6 +123,7 @@ class Receiver implements ResponseReceiver {
     this.#isDone = true;
     this.#giveUp?.();
     this.#reject(givenUp());
+    this.#collecting?.reject(givenUp());
     this.#wake?.();
   }
 
@@ -114,6 +134,7 @@ class Receiver implements ResponseReceiver {
       status,
       raw,
       body: this.#read(),
+      whole: (maxBytes, observe) => this.#whole(maxBytes, observe),
       header: (name) => {
         for (let at = 0; at < raw.length; at += 2) if (raw[at]?.toLowerCase() === name) return raw[at + 1];
         return undefined;
@@ -125,6 +146,10 @@ class Receiver implements ResponseReceiver {
   onData(chunk: Buffer, connection: Connection): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
+    if (this.#collecting) {
+      this.#collect(this.#collecting, chunk);
+      return;
+    }
     if (this.#bytes > highWaterBytes && !this.#isPaused) {
       this.#isPaused = true;
       connection.pause();
@@ -136,6 +161,7 @@ class Receiver implements ResponseReceiver {
 
   onEnd(): void {
     this.#isDone = true;
+    this.#collecting?.resolve(this.#joined());
     this.#wake?.();
   }
 
@@ -143,7 +169,30 @@ class Receiver implements ResponseReceiver {
     this.#isDone = true;
     this.#error = error;
     this.#reject(error);
+    this.#collecting?.reject(error);
     this.#wake?.();
+  }
+
+  #whole(maxBytes: number, observe: (chunk: Buffer) => void): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const collecting = { maxBytes, observe, resolve, reject };
+      this.#collecting = collecting;
+      for (const chunk of this.#chunks) this.#collect(collecting, chunk);
+      if (this.#error) reject(this.#error);
+      else if (this.#isDone) resolve(this.#joined());
+      else if (this.#isPaused) this.#connection?.resume();
+    });
+  }
+
+  #collect({ maxBytes, observe, reject }: Collecting, chunk: Buffer): void {
+    observe(chunk);
+    if (this.#bytes <= maxBytes) return;
+    reject(answerTooLarge(maxBytes));
+    this.abort();
+  }
+
+  #joined(): Buffer {
+    return this.#chunks.length === 1 && this.#chunks[0] ? this.#chunks[0] : Buffer.concat(this.#chunks, this.#bytes);
   }
 
   async *#read(): AsyncGenerator<Buffer> {
@@ -169,6 +218,12 @@ class Receiver implements ResponseReceiver {
     }
   }
 }
+
+export const answerTooLarge = (maxBytes: number): BailiwickError =>
+  new BailiwickError('unavailable', {
+    reason: 'llm.answer_too_large',
+    message: `The provider's answer is larger than ${maxBytes} bytes.`,
+  });
 
 const givenUp = (): BailiwickError =>
   new BailiwickError('unavailable', {

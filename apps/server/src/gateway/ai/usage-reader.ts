@@ -98,7 +98,8 @@ export class UsageReader {
   finish(): unknown {
     let whole: unknown;
     if (this.#whole) {
-      const text = Buffer.concat(this.#whole).toString('utf8');
+      const [first] = this.#whole;
+      const text = (this.#whole.length === 1 && first ? first : Buffer.concat(this.#whole)).toString('utf8');
       this.#whole = undefined;
       try {
         whole = JSON.parse(text);
