@@ -7,7 +7,10 @@ import { type Embedded, openEmbedded } from './adapters/embedded/open-embedded.j
 import { SqliteDecisionStore } from './adapters/embedded/sqlite-decision-store.js';
 import { MemoryCache } from './adapters/memory/memory-cache.js';
 import { MemoryEventBus } from './adapters/memory/memory-event-bus.js';
+import type { Postgres } from './adapters/postgres/open-postgres.js';
+import type { DocumentTables } from './adapters/relational/document-tables.js';
 import { RelationalDeliveryStore } from './adapters/relational/relational-delivery-store.js';
+import { RelationalDocumentCatalog } from './adapters/relational/relational-document-catalog.js';
 import { RelationalResourceStore } from './adapters/relational/relational-resource-store.js';
 import type { ResourceTables } from './adapters/relational/resource-tables.js';
 import { openVaultSecrets } from './adapters/vault/vault-secrets.js';
@@ -16,6 +19,7 @@ import type { AuditLogStore } from './ports/audit-log.port.js';
 import type { Cache } from './ports/cache.port.js';
 import type { DecisionStore } from './ports/decision-store.port.js';
 import type { DeliveryStore } from './ports/delivery-store.port.js';
+import type { DocumentCatalog } from './ports/document-catalog.port.js';
 import type { EventBus } from './ports/event-bus.port.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
@@ -31,6 +35,7 @@ export interface Stores {
   readonly decisionStore: DecisionStore;
   readonly resources: ResourceStore;
   readonly deliveries: DeliveryStore;
+  readonly documents: DocumentCatalog;
   readonly cache: Cache;
   readonly bus: EventBus;
   readonly secrets: SecretStore;
@@ -111,10 +116,15 @@ export async function openStores(settings: Settings, onError: OnError): Promise<
     const decisionStore = await SqliteDecisionStore.open(embedded.database as unknown as Kysely<never>);
     const keyValueStore = await openKeyValueStore(settings, embedded, keep);
     const history = await openHistory(settings, embedded, keep);
-    const { resources, deliveries, pool } = await openResources(settings, embedded, keep, onError);
+    const relational = await openRelational(settings, embedded, keep, onError);
+    const { resources, deliveries, pool } = relational;
+    const documents = await relational.openDocuments();
     const cache = keep(await openCache(settings, onError));
     const bus = keep(await openBus(settings, onError));
-    return { keyValueStore, ...history, decisionStore, resources, deliveries, cache, bus, secrets, pool, close };
+    return {
+      ...{ keyValueStore, ...history, decisionStore, resources, deliveries, documents },
+      ...{ cache, bus, secrets, pool, close },
+    };
   } catch (error) {
     await close();
     throw error;
@@ -140,15 +150,21 @@ async function openHistory(
   return keep(openMongo({ url: settings.mongodbUrl, database: settings.mongodbDatabase }));
 }
 
-async function openResources(
+interface Relational extends Pick<Stores, 'resources' | 'deliveries' | 'pool'> {
+  openDocuments(): Promise<DocumentCatalog>;
+}
+
+async function openRelational(
   settings: Settings,
   embedded: Embedded,
   keep: Keep,
   onError: OnError,
-): Promise<Pick<Stores, 'resources' | 'deliveries' | 'pool'>> {
+): Promise<Relational> {
   if (settings.relationalStore !== 'postgres') {
     const database = embedded.database as unknown as Kysely<ResourceTables>;
+    const documents = embedded.database as unknown as Kysely<DocumentTables>;
     return {
+      openDocuments: () => RelationalDocumentCatalog.open({ database: documents, dialect: 'sqlite' }),
       resources: await RelationalResourceStore.open({ database }),
       deliveries: await RelationalDeliveryStore.open({ database }),
       pool: undefined,
@@ -168,12 +184,17 @@ async function openResources(
       : keep(openPostgres<ResourceTables>({ ...common, url: settings.postgresReadUrl }));
   const { database, exclusively } = primary;
   const onPrimary = { database, exclusively, toError: toPostgresError };
+  const openDocuments = (): Promise<DocumentCatalog> =>
+    RelationalDocumentCatalog.open({
+      ...(primary as unknown as Postgres<DocumentTables>),
+      ...{ toError: toPostgresError, dialect: 'postgres' },
+    });
   const deliveries = await RelationalDeliveryStore.open(onPrimary);
   const resources = await RelationalResourceStore.open({
     ...onPrimary,
     ...(replica === undefined ? {} : { readDatabase: replica.database }),
   });
-  return { resources, deliveries, pool: primary.pool };
+  return { resources, deliveries, openDocuments, pool: primary.pool };
 }
 
 async function openCache(settings: Settings, onError: OnError): Promise<Cache> {

@@ -9,7 +9,10 @@ import type { Page } from './policy-archive.port.js';
 
 export type MetadataValue = string | number | boolean | readonly string[];
 
-/** What policies and filters see of a document, as `input.document`: paths of a `Filter` start here. */
+/**
+ * What policies and filters see of a document, as `input.document`: paths of a `Filter` start here. Text holds no U+0000 and no half
+ * of a surrogate pair, numbers are finite: some store could not keep or compare them. Text sorts by code point.
+ */
 export interface DocumentAttributes {
   readonly id: string;
   /** The file's name, or the last part of its address. */
@@ -87,9 +90,15 @@ export interface DocumentChange {
  * happened. All methods see one project only, but `pending` and `changesAfter`.
  */
 export interface DocumentCatalog {
-  /** `version` must be 1. `taken`: the id or the source is there already in this project; nothing was done. */
+  /**
+   * `version` must be 1. `taken`: the id or the source is there already in this project; nothing was done.
+   * Errors: `document.not_storable` for attributes that not every store can hold.
+   */
   insert(document: CatalogDocument): Promise<'inserted' | 'taken'>;
-  /** Replaces the row whose version is one less; `outdated`: it has another version, or is gone; nothing was done. */
+  /**
+   * Replaces the row whose version is one less; `outdated`: it has another version or another source, or is gone; nothing was done.
+   * Errors: `document.not_storable`.
+   */
   replace(document: CatalogDocument): Promise<'replaced' | 'outdated'>;
   get(project: string, id: string): Promise<CatalogDocument | undefined>;
   /** In no order; those that are gone are left out. */
@@ -102,12 +111,19 @@ export interface DocumentCatalog {
   ): Promise<Page<CatalogDocument>>;
   /** Ids of all documents with a generation in force that satisfy the filter, in no order. Rejects with `PartialEvaluationError` for what the store cannot say. */
   select(project: string, filter: Filter): Promise<readonly string[]>;
-  /** Removes the row if it has this version, all its chunks, and the vectors that no other chunk of the project names. Finishes what a broken-off removal left. */
+  /**
+   * Removes the row if it has this version, all its chunks, and the vectors that no other chunk of the project names. Again with the
+   * version that went: `removed`, which finishes a removal that broke off. An `insert` of the id and `pending` finish it too.
+   */
   remove(project: string, id: string, version: number): Promise<'removed' | 'outdated'>;
   /** Documents `queued` or `processing` whose claim is empty or ended before `nowMs`, oldest `updated_at` first, of all projects. */
   pending(nowMs: number, limit: number): Promise<readonly CatalogDocument[]>;
 
-  /** Adds a generation's chunks; again with the same is harmless. */
+  /**
+   * Adds a generation's chunks; again with the same is harmless. Any text: also U+0000 and halves of pairs. Put chunks before asking for
+   * their vectors: one that is there then stays as long as a chunk names it (a store without transactions may lose it only by dying
+   * in the middle of a sweep; whoever misses a vector makes it again).
+   */
   putChunks(project: string, chunks: readonly Chunk[]): Promise<void>;
   /** By ordinal. */
   chunksOf(project: string, documentId: string, generation: number): Promise<readonly Chunk[]>;

@@ -26,7 +26,7 @@ export class RelationalDeliveryStore implements DeliveryStore {
   readonly #database: Kysely<ResourceTables>;
   readonly #toError: (error: unknown) => unknown;
 
-  readonly #schema: Schema;
+  readonly #schema: Schema<ResourceTables>;
 
   private constructor(options: DeliveryOptions) {
     this.#database = options.database;

@@ -43,7 +43,7 @@ export class RelationalResourceStore implements ResourceStore {
   readonly #database: Kysely<ResourceTables>;
   readonly #replica: Kysely<ResourceTables>;
   readonly #toError: (error: unknown) => unknown;
-  readonly #schema: Schema;
+  readonly #schema: Schema<ResourceTables>;
   #epoch: string | undefined;
 
   private constructor(options: RelationalOptions) {

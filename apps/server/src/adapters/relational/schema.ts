@@ -2,19 +2,18 @@
 import { isBailiwickError } from '@bailiwick/contract';
 import type { Kysely } from 'kysely';
 import { type Migration, migrate } from '../migrations.js';
-import type { ResourceTables } from './resource-tables.js';
 
-interface SchemaOptions {
-  readonly database: Kysely<ResourceTables>;
-  readonly exclusively?: ((work: (database: Kysely<ResourceTables>) => Promise<unknown>) => Promise<void>) | undefined;
+interface SchemaOptions<Tables> {
+  readonly database: Kysely<Tables>;
+  readonly exclusively?: ((work: (database: Kysely<Tables>) => Promise<unknown>) => Promise<void>) | undefined;
   readonly toError?: ((error: unknown) => unknown) | undefined;
 }
 
-export class Schema {
+export class Schema<Tables> {
   readonly #migrate: () => Promise<unknown>;
   #done: Promise<unknown> | undefined;
 
-  constructor(options: SchemaOptions, set: string, migrations: readonly Migration[]) {
+  constructor(options: SchemaOptions<Tables>, set: string, migrations: readonly Migration[]) {
     const { database, toError = (error) => error } = options;
     const exclusively = options.exclusively ?? (async (work) => void (await work(database)));
     this.#migrate = () =>

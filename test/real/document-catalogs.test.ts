@@ -1,0 +1,110 @@
+/** The contract of the documents' catalog on real servers, and what happens when they die. */
+import { describe, expect, it, vi } from 'vitest';
+import { openPostgres, toPostgresError } from '../../apps/server/src/adapters/postgres/open-postgres.js';
+import type { DocumentTables } from '../../apps/server/src/adapters/relational/document-tables.js';
+import { RelationalDocumentCatalog } from '../../apps/server/src/adapters/relational/relational-document-catalog.js';
+import { describeDocumentCatalog } from '../../apps/server/src/ports/document-catalog.contract.js';
+import type { DocumentCatalog } from '../../apps/server/src/ports/document-catalog.port.js';
+import { makeChunk, makeDocument } from '../../apps/server/src/ports/document-catalog-under-test.contract.js';
+import { expectReason } from '../../apps/server/src/ports/store-under-test.contract.js';
+import { startPostgres } from '../servers/postgres.js';
+import { describeWithServer } from '../servers/presence.js';
+
+interface Opened {
+  readonly catalog: DocumentCatalog;
+  close(): Promise<void>;
+}
+
+interface Failing {
+  open(): Promise<Opened>;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+  /** Whether what the server acknowledged outlives its kill. */
+  readonly isDurable: boolean;
+}
+
+/** Kills the server under four writers, and asks what is left. */
+function describeFailure(name: string, start: () => Promise<Failing>): void {
+  describe(`when ${name} dies`, () => {
+    it('answers store.unavailable within bounds, then works again, and has lost nothing it acknowledged', async () => {
+      const server = await start();
+      const { catalog, close } = await server.open();
+      try {
+        const acknowledged: string[] = [];
+        let isOver = false;
+        const writer = async (number: number): Promise<void> => {
+          for (let i = 0; !isOver; i += 1) {
+            const document = makeDocument('failing', { id: `k${number}-${i}` });
+            for (let isDone = false; !isDone && !isOver; ) {
+              // A write whose answer was lost may have happened: then it is taken.
+              isDone = await catalog.insert(document).then(
+                () => true,
+                async (error: { details?: { reason?: string } }) => {
+                  expect(error.details?.reason).toBe('store.unavailable');
+                  await new Promise((resolve) => setTimeout(resolve, 50));
+                  return false;
+                },
+              );
+              if (isDone) acknowledged.push(document.id);
+            }
+          }
+        };
+        const writers = [0, 1, 2, 3].map(writer);
+        await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(20), { timeout: 20_000 });
+        await server.kill();
+        const startedMs = Date.now();
+        await expectReason(catalog.get('failing', 'k0-0'), 'store.unavailable');
+        await expectReason(catalog.select('failing', { op: 'true' }), 'store.unavailable');
+        await expectReason(catalog.putChunks('failing', [makeChunk('k0-0', 1, 0)]), 'store.unavailable');
+        await expectReason(catalog.changesAfter(undefined, 5), 'store.unavailable');
+        await expectReason(catalog.remove('failing', 'k0-0', 1), 'store.unavailable');
+        expect(Date.now() - startedMs).toBeLessThan(30_000);
+        await server.restart();
+        const before = acknowledged.length;
+        await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(before + 20), { timeout: 30_000 });
+        isOver = true;
+        await Promise.all(writers);
+        const ids = acknowledged.slice(server.isDurable ? 0 : before + 4);
+        const found = new Set((await catalog.getMany('failing', ids)).map(({ id }) => id));
+        expect(ids.filter((id) => !found.has(id))).toEqual([]);
+      } finally {
+        await close();
+        await server.stop();
+      }
+    }, 120_000);
+  });
+}
+
+async function openOnPostgres(url: string): Promise<Opened> {
+  const { database, exclusively, close } = openPostgres<DocumentTables>({ url, poolSize: 20, timeoutMs: 2_000 });
+  const options = { database, exclusively, toError: toPostgresError, dialect: 'postgres' } as const;
+  return { catalog: await RelationalDocumentCatalog.open(options), close };
+}
+
+describeWithServer('postgres', () => {
+  describeDocumentCatalog(
+    'PostgreSQL',
+    async () => {
+      const server = await startPostgres();
+      const opened = [await openOnPostgres(server.url)];
+      return {
+        catalog: (opened[0] as Opened).catalog,
+        async another() {
+          const next = await openOnPostgres(server.url);
+          opened.push(next);
+          return next.catalog;
+        },
+        async dispose() {
+          for (const { close } of opened) await close();
+          await server.stop();
+        },
+      };
+    },
+    { filters: 1500 },
+  );
+  describeFailure('PostgreSQL', async () => {
+    const server = await startPostgres();
+    return { ...server, open: () => openOnPostgres(server.url), isDurable: true };
+  });
+});
