@@ -16,6 +16,8 @@ export interface BailiwickProcess {
   readonly port: number;
   readonly token: string;
   readonly directory: string;
+  /** Of the main process. */
+  readonly pid: number;
   /** SIGKILL, and wait for the end. */
   kill(): Promise<void>;
   /** The same data folder and port again. */
@@ -44,6 +46,9 @@ export async function startBailiwickProcess(
   await start();
   return {
     ...{ url, port, directory, start },
+    get pid() {
+      return running?.pid ?? 0;
+    },
     token: readFileSync(join(directory, 'admin.token'), 'utf8').trim(),
     kill: async () => await running?.end('SIGKILL'),
     signal: (signal) => running?.signal(signal),

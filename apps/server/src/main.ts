@@ -1,9 +1,11 @@
 /** `npm start`: reads the settings, builds the platform, starts the roles, and stops them so that nothing acknowledged is lost. */
+import cluster from 'node:cluster';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startServer } from './server.js';
 import { readSettings, SettingsError, type settingDefinitions } from './settings.js';
+import { runGatewayWorker } from './workers/gateway-worker.js';
 
 const usage = `Bailiwick: policies, decisions and their history behind one gateway.
 
@@ -44,13 +46,21 @@ function installationRoot(): string {
 }
 
 async function main(): Promise<void> {
+  if (cluster.isWorker) {
+    runGatewayWorker();
+    return;
+  }
   const args = process.argv.slice(2);
   if (args.includes('--help')) {
     process.stdout.write(usage);
     return;
   }
   const settings = readSettings(process.env, readArguments(args));
-  const server = await startServer({ ...settings, dataDirectory: resolve(settings.dataDirectory) }, installationRoot());
+  const server = await startServer(
+    { ...settings, dataDirectory: resolve(settings.dataDirectory) },
+    installationRoot(),
+    fileURLToPath(import.meta.url),
+  );
   process.stdout.write(`${server.greeting}\n`);
   let isStopping = false;
   const stop = (): void => {

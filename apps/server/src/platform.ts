@@ -66,6 +66,8 @@ export interface Platform {
   readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
   /** Failed and denied requests of late, of all instances. */
   readonly traffic: TrafficCounts;
+  /** All of them, for the gateway's workers. */
+  readonly stores: Stores;
   /** A Vault that the gateway's file names. */
   readonly openVault: (definition: SecretDefinition) => SecretStore;
   /** Waits, at most `timeoutMs`, until every write acknowledged so far has reached history. */
@@ -74,11 +76,17 @@ export interface Platform {
 }
 
 /** `publicUrl` is where users reach the gateway. Rejects with what is wrong: a locked data folder, a store that is away. */
-export async function buildPlatform(settings: Settings, logger: Logger, publicUrl: string): Promise<Platform> {
+export async function buildPlatform(
+  settings: Settings,
+  logger: Logger,
+  publicUrl: string,
+  /** In a worker: the primary's stores and counters. */
+  given?: { readonly stores: Stores; readonly localRateLimits: RateLimitStore },
+): Promise<Platform> {
   const instanceId =
     settings.instanceId === '' ? `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}` : settings.instanceId;
   const onError = (what: string) => (error: unknown) => logger.error({ error }, what);
-  const stores = await openStores(settings, onError);
+  const stores = given?.stores ?? (await openStores(settings, onError));
   const stoppers: (() => Promise<unknown>)[] = [() => stores.close()];
   const stop = async (): Promise<void> => {
     for (const stopOne of stoppers.splice(0).reverse()) await stopOne();
@@ -101,8 +109,8 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       enforcer,
       id: instanceId,
       roles: settings.roles,
-      // On the embedded store there are no others that could ask.
-      reportEveryMs: settings.keyValueStore === 'embedded' ? 1_000 : 10,
+      // On the embedded store there are no others that could ask, but for a worker's primary.
+      reportEveryMs: settings.keyValueStore === 'embedded' && !given ? 1_000 : 10,
       onError: onError('cannot report what this instance enforces'),
     });
     await instances.start();
@@ -228,7 +236,8 @@ export async function buildPlatform(settings: Settings, logger: Logger, publicUr
       secrets,
       configuration,
       cache,
-      openRateLimits,
+      openRateLimits: (location) => (location || !given ? openRateLimits(location) : given.localRateLimits),
+      stores,
       openVault,
       traffic,
       settled,
@@ -282,9 +291,13 @@ function observe(
     'bailiwick_policy_revision',
     'The store’s revision that is enforced here.',
     () => parts.enforcer.revision,
+    'min',
   );
-  metrics.gauge('bailiwick_policy_age_seconds', 'How long ago the store was last connected; 0 while it is.', () =>
-    parts.enforcer.ageSeconds(),
+  metrics.gauge(
+    'bailiwick_policy_age_seconds',
+    'How long ago the store was last connected; 0 while it is.',
+    () => parts.enforcer.ageSeconds(),
+    'max',
   );
   metrics.gauge('bailiwick_policies', 'Policies in force.', () => parts.enforcer.names().length);
   metrics.gauge(
@@ -297,6 +310,7 @@ function observe(
     'bailiwick_decision_log_dropped_total',
     'Decisions that were not logged because too many waited.',
     () => parts.decisionLog.dropped,
+    'sum',
   );
 }
 

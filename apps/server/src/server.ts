@@ -1,27 +1,29 @@
 /** Starts the roles on a platform: control and decide behind, the gateway in front, the demo beside. */
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createControl, createOpaListener } from './control.js';
-import { exportApisixFile, writeApisixFile } from './gateway/export-file.js';
-import { followGatewayFile, readGatewayFile } from './gateway/file-watch.js';
-import { Gateway } from './gateway/gateway.js';
+import { exportApisixFile } from './gateway/export-file.js';
 import { listenOn } from './gateway/listen-on.js';
-import { ManagedResources } from './gateway/managed-resources.js';
-import { plugins } from './gateway/plugins/index.js';
-import { ownEngine, projectOf } from './gateway/plugins/opa.js';
-import { ownDiscovery } from './gateway/plugins/openid-connect.js';
-import type { GatewayFile } from './gateway/resource-schemas.js';
-import { toProblem } from './http/problems.js';
+import {
+  type FileFeed,
+  gatewaySource,
+  openGatewayFile,
+  ownAnswer,
+  type RunningGateway,
+  startGateway,
+  startManagedResources,
+} from './gateway-role.js';
 import { ensureAdminToken } from './identity/bootstrap.js';
 import { OpaSync } from './opa/sync.js';
 import { buildPlatform, type Platform } from './platform.js';
-import { type DemoService, startDemoService } from './seed/demo-service.js';
+import { startDemoService } from './seed/demo-service.js';
 import { seed } from './seed/seed.js';
 import type { Settings } from './settings.js';
 import { createLogger, type Logger } from './telemetry/logger.js';
 import { startTracing } from './telemetry/tracing.js';
+import { openControlBridge } from './workers/control-bridge.js';
+import { WorkerPool } from './workers/worker-pool.js';
 
 export interface RunningServer {
   readonly port: number;
@@ -33,8 +35,12 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** `installationRoot` holds `deploy/`. */
-export async function startServer(settings: Settings, installationRoot: string): Promise<RunningServer> {
+/** `installationRoot` holds `deploy/`. `program` is what the gateway's workers run; without it there can be none but the process itself. */
+export async function startServer(
+  settings: Settings,
+  installationRoot: string,
+  program?: string,
+): Promise<RunningServer> {
   const startedMs = performance.now();
   mkdirSync(settings.dataDirectory, { recursive: true, mode: 0o700 });
   const log = createLogger(settings.logLevel);
@@ -57,7 +63,7 @@ export async function startServer(settings: Settings, installationRoot: string):
     if (settings.roles.includes('control')) await seed(platform.policies, { isDemo: settings.demo });
     const tokenPath = await ensureAdminToken(settings.dataDirectory, platform.localKeys, settings.audience);
     const source = gatewaySource(settings, installationRoot);
-    const managed = await startManagedResources(platform, settings, source, logger);
+    const managed = await startManagedResources(platform, settings, installationRoot, logger, { isWriting: true });
     stoppers.push(() => managed.stop());
     // The gateway starts after the control plane that it stands before.
     let onSecretChange = (): void => undefined;
@@ -95,22 +101,21 @@ export async function startServer(settings: Settings, installationRoot: string):
     const demo = settings.demo && isGateway ? await startDemoService() : undefined;
     if (demo) stoppers.push(() => demo.close());
     await reserved?.release();
-    if (isGateway)
-      stoppers.push(
-        await startGateway({
-          settings,
-          platform,
-          logger: log.child({ service: 'gateway' }),
-          control,
-          demo,
-          publicPort,
-          source,
-          managed,
-          onReady: (gateway) => {
-            onSecretChange = () => gateway.refreshSecrets();
-          },
-        }),
-      );
+    if (isGateway) {
+      const gatewayLogger = log.child({ service: 'gateway' });
+      const file = openGatewayFile(settings, installationRoot, demo?.port, gatewayLogger);
+      const about = { settings, platform, logger: gatewayLogger, publicPort, file };
+      const gateway =
+        settings.workers > 1 && program !== undefined
+          ? await startWorkers({ ...about, installationRoot, program, publicUrl, control })
+          : await startGateway({
+              ...{ ...about, managed },
+              control: (request, response) => void control.server.emit('request', request, response),
+              ownAnswer: (path) => ownAnswer(path, { platform, settings }),
+            });
+      onSecretChange = () => gateway.refreshSecrets();
+      stoppers.push(() => gateway.stop());
+    }
     // Streams end only when they are ended: first of all, so that the gateway need not wait for them.
     stoppers.push(async () => platform.configuration.streams.stop());
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
@@ -124,159 +129,42 @@ export async function startServer(settings: Settings, installationRoot: string):
   }
 }
 
-/** Stands for the control plane of this process in the gateway's file; never resolved. */
-const controlService = 'control.bailiwick.internal';
-
-interface GatewayParts {
+interface WorkersParts {
+  readonly program: string;
   readonly settings: Settings;
-  readonly source: GatewaySource;
-  readonly managed: ManagedResources;
-  readonly onReady: (gateway: Gateway) => void;
+  readonly installationRoot: string;
   readonly platform: Platform;
   readonly logger: Logger;
   readonly control: FastifyInstance;
-  readonly demo: DemoService | undefined;
+  readonly publicUrl: string;
   readonly publicPort: number;
+  readonly file: FileFeed;
 }
 
-/** Returns the function that stops it. */
-async function startGateway({
-  settings,
-  source,
-  managed,
-  onReady,
-  platform,
-  logger,
-  control,
-  demo,
-  publicPort,
-}: GatewayParts): Promise<() => Promise<void>> {
-  const gateway = new Gateway({
-    services: platform,
-    logger,
-    metrics: platform.metrics,
-    onAnswer: (exchange, status) => platform.traffic.count('error_rate', projectOf(exchange), status >= 500),
-    toProblem,
-    localServices: new Map([
-      [controlService, (request, response) => void control.server.emit('request', request, response)],
-    ]),
-    upstreamTimeoutMs: settings.upstreamTimeoutMs,
-    maxBodyBytes: settings.maxProxyBodyBytes,
-    ownAnswer: (path) => ownAnswer(path, platform, settings),
-    secrets: { environment: process.env, local: platform.secrets, openVault: platform.openVault },
-    secretCacheMs: settings.secretCacheSeconds * 1000,
+/** The gateway as processes of its own, before the control plane of this one. */
+async function startWorkers(parts: WorkersParts): Promise<RunningGateway> {
+  const { settings, installationRoot, platform, logger, control, publicUrl, publicPort, file } = parts;
+  const bridge = await openControlBridge((request, response) => control.server.emit('request', request, response));
+  const pool: WorkerPool = new WorkerPool({
+    ...{ settings, logger, stores: platform.stores, rateLimits: platform.openRateLimits(undefined) },
+    ...{ registry: platform.metrics.registry, instanceId: platform.instanceId },
+    program: parts.program,
+    file,
+    about: { installationRoot, publicUrl, publicPort, controlPath: bridge.path },
+    ownAnswer: (path) => ownAnswer(path, { platform, settings, workers: pool }),
   });
-  onReady(gateway);
-  // Without the demo nothing listens there: the route answers 503.
-  const variables = { ...source.variables, BAILIWICK_DEMO_PORT: String(demo?.port ?? 9) };
-  let file = readGatewayFile(source.path, variables);
-  const apply = (next: GatewayFile): void => {
-    gateway.load(managed.merged(next));
-    file = next;
+  platform.decisionLog.flushAlso(() => pool.flushDecisions());
+  const stop = async (): Promise<void> => {
+    await pool.stop();
+    await bridge.close();
   };
-  apply(file);
-  managed.onChange(() => {
-    try {
-      apply(file);
-    } catch (error) {
-      logger.error({ error }, 'the gateway keeps its old routes: the managed resources cannot be used');
-    }
-  });
-  await gateway.settled();
-  await gateway.listen(settings.host, publicPort);
-  if (settings.tlsPort !== 0) await gateway.listenTls(settings.host, settings.tlsPort);
-  const unfollow = followGatewayFile(source.path, variables, apply, logger);
-  return async () => {
-    unfollow();
-    await gateway.close();
-  };
-}
-
-interface GatewaySource {
-  readonly path: string;
-  readonly variables: Readonly<Record<string, string | undefined>>;
-}
-
-/** The gateway's file, and what its variables are in this process. */
-function gatewaySource(settings: Settings, installationRoot: string): GatewaySource {
-  return {
-    path:
-      settings.gatewayFile === '' ? join(installationRoot, 'deploy', 'apisix', 'apisix.yaml') : settings.gatewayFile,
-    variables: {
-      ...process.env,
-      BAILIWICK_CONTROL_HOST: controlService,
-      BAILIWICK_CONTROL_PORT: '80',
-      BAILIWICK_DEMO_HOST: '127.0.0.1',
-      BAILIWICK_DEMO_PORT: '9',
-      BAILIWICK_OPA_URL: ownEngine,
-      BAILIWICK_DISCOVERY_URL: ownDiscovery,
-    },
-  };
-}
-
-/** Follows the managed resources, and writes them out for a real APISIX where that is asked for. */
-async function startManagedResources(
-  platform: Platform,
-  settings: Settings,
-  source: GatewaySource,
-  logger: Logger,
-): Promise<ManagedResources> {
-  const managed = new ManagedResources({
-    store: platform.store,
-    plugins,
-    base: () => readGatewayFile(source.path, source.variables),
-    apisixPrefix: settings.apisixEtcdPrefix,
-    keptVersions: settings.keptVersions,
-    nowMs: Date.now,
-  });
-  await managed.start();
-  const write = (): void => {
-    try {
-      writeApisixFile(settings.apisixFile, exportApisixFile(source.path, managed.exported()));
-    } catch (error) {
-      logger.error({ error, file: settings.apisixFile }, 'cannot write the file for APISIX');
-    }
-  };
-  if (settings.apisixFile !== '') {
-    write();
-    managed.onChange(write);
+  try {
+    await pool.start();
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  return managed;
-}
-
-/** What the public address answers itself, without a token. */
-function ownAnswer(
-  path: string,
-  platform: Platform,
-  settings: Settings,
-): Promise<{ status: number; type: string; body: string }> | undefined {
-  switch (path) {
-    case '/livez':
-      return Promise.resolve({ status: 200, type: 'text/plain; charset=utf-8', body: 'ok\n' });
-    case '/readyz':
-      return readiness(platform);
-    case '/metrics':
-      if (!settings.metricsPublic) return undefined;
-      return platform.metrics.registry
-        .metrics()
-        .then((body) => ({ status: 200, type: platform.metrics.registry.contentType, body }));
-    default:
-      return undefined;
-  }
-}
-
-/** Ready means that decisions can be made. A store that is away makes writes fail, not decisions: it is shown, and does not take us out. */
-async function readiness(platform: Platform): Promise<{ status: number; type: string; body: string }> {
-  const { enforcer } = platform;
-  const isReady = enforcer.state('platform')?.kind === 'ready';
-  const body = {
-    ready: isReady,
-    revision: enforcer.revision,
-    store_connected: enforcer.isConnected,
-    policy_age_seconds: enforcer.ageSeconds(),
-    outbox_depth: platform.outbox.depth,
-  };
-  return { status: isReady ? 200 : 503, type: 'application/json', body: `${JSON.stringify(body)}\n` };
+  return { refreshSecrets: () => pool.refreshSecrets(), stop };
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {

@@ -51,6 +51,15 @@ export const settingDefinitions = define({
     default: '',
     meaning: 'Name of this instance in lists and metrics; made up when empty.',
   },
+  workers: {
+    variable: 'BAILIWICK_WORKERS',
+    kind: 'integer',
+    default: '1',
+    min: 1,
+    max: 64,
+    meaning:
+      'Processes that carry the gateway’s traffic. 1: the main process itself; more: so many beside it, which share the public port and follow it.',
+  },
   demo: {
     variable: 'BAILIWICK_DEMO',
     kind: 'boolean',

@@ -48,6 +48,7 @@ export class DecisionLog {
   #written = 0;
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<void> | undefined;
+  #flushOthers: (() => Promise<void>) | undefined;
 
   constructor(
     store: DecisionStore,
@@ -81,6 +82,11 @@ export class DecisionLog {
     }
     this.#waiting.push(decision);
     this.#timer ??= setTimeout(() => void this.flush(), this.#options.flushMs ?? 100);
+  }
+
+  /** Other processes that write into the same store: they are asked before a search, too. */
+  flushAlso(flushOthers: () => Promise<void>): void {
+    this.#flushOthers = flushOthers;
   }
 
   /** Writes what waits. Searches call it first, so that a decision can be found as soon as it was made. */
@@ -121,7 +127,7 @@ export class DecisionLog {
     filter: DecisionFilter,
     options: { readonly limit: number; readonly cursor?: string | undefined },
   ): Promise<Page<StoredDecision>> {
-    await this.flush();
+    await Promise.all([this.flush(), this.#flushOthers?.()]);
     return await this.#store.search(filter, {
       limit: options.limit,
       ...(options.cursor === undefined ? {} : { cursor: options.cursor }),
@@ -129,7 +135,7 @@ export class DecisionLog {
   }
 
   async get(id: string): Promise<StoredDecision | undefined> {
-    await this.flush();
+    await Promise.all([this.flush(), this.#flushOthers?.()]);
     return await this.#store.get(id);
   }
 

@@ -64,14 +64,22 @@ export class Metrics {
     this.#propagation.observe(seconds);
   }
 
-  /** A value that is read when metrics are asked for. */
-  /** `read` rejects: the figure is left out. */
-  gauge(name: string, help: string, read: () => number | Promise<number>): void {
+  /**
+   * A value that is read when metrics are asked for. `read` rejects: the figure is left out. `among` says what is told when several workers
+   * have one: that of the main process (`first`), the `sum`, the `min` or the `max` of all.
+   */
+  gauge(
+    name: string,
+    help: string,
+    read: () => number | Promise<number>,
+    among: 'first' | 'sum' | 'min' | 'max' = 'first',
+  ): void {
     const registers = [this.registry];
     new Gauge({
       name,
       help,
       registers,
+      aggregator: among,
       async collect() {
         try {
           this.set(await read());
