@@ -5,19 +5,17 @@ import type { KeyValueStore, Lease, WatchOptions } from '../ports/key-value-stor
 import type { RateLimitStore } from '../ports/rate-limit-store.port.js';
 import type { Stores } from '../stores.js';
 import type { Relay } from './relay.js';
-import type { WatchEvent } from './served-stores.js';
+import { plainStores, type WatchEvent } from './served-stores.js';
 
 export function relayedStores(relay: Relay): Stores {
   return {
     keyValueStore: relayedKeyValueStore(relay),
-    policyArchive: relayed(relay, 'policyArchive'),
-    auditLog: relayed(relay, 'auditLog'),
-    decisionStore: relayed(relay, 'decisionStore'),
-    resources: relayed(relay, 'resources'),
-    deliveries: relayed(relay, 'deliveries'),
+    ...(Object.fromEntries(plainStores.map((name) => [name, relayed(relay, name)])) as Pick<
+      Stores,
+      (typeof plainStores)[number]
+    >),
     cache: relayedCache(relay),
     bus: unusedBus,
-    secrets: relayed(relay, 'secrets'),
     pool: undefined,
     close: async () => undefined,
   };

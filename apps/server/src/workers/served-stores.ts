@@ -10,10 +10,20 @@ export type WatchEvent =
   | { readonly kind: 'resync'; readonly range: Parameters<WatchOptions['onResync']>[0] }
   | { readonly kind: 'health'; readonly isConnected: boolean };
 
+/** Stores that are nothing but calls. */
+export const plainStores = [
+  'policyArchive',
+  'auditLog',
+  'decisionStore',
+  'resources',
+  'deliveries',
+  'documents',
+  'secrets',
+] as const satisfies readonly (keyof Stores)[];
+
 /** Returns the function that gives back what the worker held. */
 export function serveStores(relay: Relay, stores: Stores, rateLimits: RateLimitStore): () => Promise<void> {
-  for (const name of ['policyArchive', 'auditLog', 'decisionStore', 'resources', 'deliveries', 'secrets'] as const)
-    relay.serve(name, boundTo(stores[name]));
+  for (const name of plainStores) relay.serve(name, boundTo(stores[name]));
   const giveBackLeases = serveKeyValueStore(relay, stores.keyValueStore);
   serveCache(relay, stores.cache);
   const giveBackPlaces = serveRateLimits(relay, rateLimits);
