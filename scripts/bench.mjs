@@ -15,11 +15,10 @@ if (name === undefined || !existsSync(join(root, 'bench', `${name}.bench.ts`))) 
 ensureInstalled();
 await ensureBuilt();
 const { build } = await import('esbuild');
-const { bundleOptions } = await import('./build.mjs');
+const { buildThreads, bundleOptions } = await import('./build.mjs');
 const folder = join(root, '.cache', 'bench');
 await build({ ...bundleOptions, entryPoints: { [name]: `bench/${name}.bench.ts` }, outdir: folder, logLevel: 'error' });
-const { copyFileSync } = await import('node:fs');
-copyFileSync(join(root, 'apps/server/src/adapters/embedded/sqlite-worker.mjs'), join(folder, 'sqlite-worker.mjs'));
+await buildThreads(folder);
 const result = spawnSync(process.execPath, ['--expose-gc', join(folder, `${name}.mjs`), ...args], {
   cwd: root,
   stdio: 'inherit',

@@ -27,6 +27,17 @@ export const bundleOptions = {
   },
 };
 
+/** Puts the files of the server's threads into a folder, beside the bundle that starts them. */
+export async function buildThreads(folder) {
+  copyFileSync(join(root, 'apps/server/src/adapters/embedded/sqlite-worker.mjs'), join(folder, 'sqlite-worker.mjs'));
+  await esbuild({
+    ...bundleOptions,
+    entryPoints: { 'reading-worker': 'apps/server/src/documents/reading/reading-thread.ts' },
+    outdir: folder,
+    sourcemap: false,
+  });
+}
+
 /** Bundles everything into `dist/`; takes about a second. */
 export async function build() {
   const dist = join(root, 'dist');
@@ -36,7 +47,7 @@ export async function build() {
     entryPoints: { bailiwick: 'apps/server/src/main.ts', cli: 'apps/cli/src/main.ts' },
     outdir: 'dist',
   });
-  copyFileSync(join(root, 'apps/server/src/adapters/embedded/sqlite-worker.mjs'), join(dist, 'sqlite-worker.mjs'));
+  await buildThreads(dist);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

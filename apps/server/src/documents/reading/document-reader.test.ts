@@ -1,0 +1,107 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type DocumentReader, type DocumentReaderOptions, openDocumentReader } from './document-reader.js';
+import { docx, paragraph } from './test/office-fixtures.js';
+import { lines, pdf } from './test/pdf-fixture.js';
+
+let opened: DocumentReader[] = [];
+const open = (options: DocumentReaderOptions = {}): DocumentReader => {
+  const reader = openDocumentReader(options);
+  opened.push(reader);
+  return reader;
+};
+afterEach(async () => {
+  await Promise.all(opened.map((reader) => reader.close()));
+  opened = [];
+});
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+/** Keeps a thread busy for minutes: links that never end, within every other limit. */
+const slow = bytesOf(`${'[a]('.repeat(150)}\n\n`.repeat(3000));
+const reasonOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'read',
+    (error: { details?: { reason?: string }; message: string }) => error.details?.reason ?? error.message,
+  );
+
+describe('openDocumentReader', () => {
+  it('reads more documents than it has threads, each with its own answer', async () => {
+    const reader = open({ threads: 2 });
+    const texts = Array.from({ length: 12 }, (_, index) => `Document number ${index}`);
+    const read = await Promise.all(texts.map((text) => reader.readDocument(bytesOf(text), { name: 'a.txt' })));
+    expect(read.map(({ text }) => text)).toEqual(texts);
+  });
+
+  it('leaves the caller its bytes', async () => {
+    const bytes = pdf([lines([{ text: 'again' }])]);
+    const reader = open();
+    for (let time = 0; time < 2; time++) expect((await reader.readDocument(bytes, { name: 'a' })).text).toBe('again');
+    expect(bytes.length).toBeGreaterThan(0);
+  });
+
+  it('cuts passages on the thread', async () => {
+    const bytes = docx(paragraph('Head', { style: 'Heading1' }) + paragraph('Body of it.'), { title: 'T' });
+    const { document, passages } = await open().readPassages(bytes, { name: 'a', chunking: {} });
+    expect(document).toMatchObject({ title: 'T', text: 'Head\n\nBody of it.' });
+    expect(passages).toMatchObject([
+      { headings: ['Head'], text: 'Body of it.', start: 6, end: 17, embeddedText: 'T > Head\n\nBody of it.' },
+    ]);
+  });
+
+  it('ends a job that takes too long, and goes on with the others', async () => {
+    const reader = open({ threads: 1 });
+    const late = reasonOf(reader.readDocument(slow, { name: 'a.md', limits: { maxSeconds: 1 } }));
+    const next = reader.readDocument(bytesOf('short'), { name: 'a' });
+    expect(await late).toBe('document.takes_too_long');
+    expect((await next).text).toBe('short');
+  });
+
+  it('ends a job that takes too much memory, and goes on with the others', async () => {
+    const reader = open({ threads: 1, heapMiB: 24 });
+    const big = reasonOf(
+      reader.readDocument(bytesOf(`<!doctype html>${'<b>a</b><i>b</i>'.repeat(400_000)}`), { name: 'a' }),
+    );
+    const next = reader.readDocument(bytesOf('short'), { name: 'a' });
+    expect(await big).toBe('document.takes_too_much_memory');
+    expect((await next).text).toBe('short');
+  });
+
+  it('ends whoever makes the process grow too much, and tries the others again', async () => {
+    const reader = open({ threads: 2, growthMiB: 200 });
+    // A page whose drawing unpacks to 1 GiB.
+    const bomb = pdf(['0 0 m\n'.repeat(2 ** 27 / 6)]);
+    await reader.readDocument(bytesOf('warm'), { name: 'a' });
+    const big = reasonOf(reader.readDocument(bomb, { name: 'a' }));
+    const innocent = reasonOf(
+      reader.readDocument(slow.slice(0, 200_000), { name: 'a.md', limits: { maxSeconds: 30 } }),
+    );
+    expect(['document.takes_too_much_memory', 'document.no_text']).toContain(await big);
+    expect(await innocent).not.toBe('document.takes_too_much_memory');
+    expect((await reader.readDocument(bytesOf('short'), { name: 'a' })).text).toBe('short');
+  });
+
+  it('ends a job whose caller gives up, running or waiting', async () => {
+    const reader = open({ threads: 1 });
+    const [running, waiting] = [new AbortController(), new AbortController()];
+    const first = reasonOf(reader.readDocument(slow, { name: 'a.md', signal: running.signal }));
+    const second = reasonOf(reader.readDocument(bytesOf('b'), { name: 'b', signal: waiting.signal }));
+    waiting.abort(new Error('no more'));
+    expect(await second).toBe('no more');
+    running.abort(new Error('given up'));
+    expect(await first).toBe('given up');
+    expect((await reader.readDocument(bytesOf('short'), { name: 'a' })).text).toBe('short');
+  });
+
+  it('closes with work under way, and takes none afterwards', async () => {
+    const reader = open({ threads: 1 });
+    const outcomes = [slow, slow, bytesOf('a')].map((bytes) => reasonOf(reader.readDocument(bytes, { name: 'a.md' })));
+    await reader.close();
+    expect(await Promise.all(outcomes)).toEqual(Array(3).fill('document.reader_failed'));
+    expect(await reasonOf(reader.readDocument(bytesOf('a'), { name: 'a' }))).toBe('document.reader_failed');
+  });
+
+  it('refuses what is too large before it copies it', async () => {
+    expect(
+      await reasonOf(open({ limits: { maxBytes: 10 } }).readDocument(bytesOf('x'.repeat(11)), { name: 'a' })),
+    ).toBe('document.too_large');
+  });
+});
