@@ -1,5 +1,8 @@
 /** The contract of the documents' catalog on real servers, and what happens when they die. */
+
+import { MongoClient } from 'mongodb';
 import { describe, expect, it, vi } from 'vitest';
+import { MongoDocumentCatalog } from '../../apps/server/src/adapters/mongodb/mongo-document-catalog.js';
 import { openPostgres, toPostgresError } from '../../apps/server/src/adapters/postgres/open-postgres.js';
 import type { DocumentTables } from '../../apps/server/src/adapters/relational/document-tables.js';
 import { RelationalDocumentCatalog } from '../../apps/server/src/adapters/relational/relational-document-catalog.js';
@@ -7,6 +10,7 @@ import { describeDocumentCatalog } from '../../apps/server/src/ports/document-ca
 import type { DocumentCatalog } from '../../apps/server/src/ports/document-catalog.port.js';
 import { makeChunk, makeDocument } from '../../apps/server/src/ports/document-catalog-under-test.contract.js';
 import { expectReason } from '../../apps/server/src/ports/store-under-test.contract.js';
+import { startMongo } from '../servers/mongo.js';
 import { startPostgres } from '../servers/postgres.js';
 import { describeWithServer } from '../servers/presence.js';
 
@@ -106,5 +110,54 @@ describeWithServer('postgres', () => {
   describeFailure('PostgreSQL', async () => {
     const server = await startPostgres();
     return { ...server, open: () => openOnPostgres(server.url), isDurable: true };
+  });
+});
+
+const mongoStandIn = 'MongoDB stand-in (mongo-java-server)';
+
+describeWithServer('mongo', () => {
+  describeDocumentCatalog(
+    mongoStandIn,
+    async () => {
+      const server = await startMongo();
+      const opened: MongoDocumentCatalog[] = [];
+      const open = (): MongoDocumentCatalog => {
+        const next = new MongoDocumentCatalog({ url: server.url, database: 'catalog', removalGraceMs: 0 });
+        opened.push(next);
+        return next;
+      };
+      const client = new MongoClient(server.url);
+      return {
+        catalog: open(),
+        another: async () => open(),
+        // What the first step of a removal leaves.
+        async breakOffRemoval({ project, id, version }) {
+          const removed = { live: false, version: 0, removed_version: version, removed_at: new Date(), sweeping: true };
+          const source_hash = `removed:${JSON.stringify([project, id])}`;
+          await client
+            .db('catalog')
+            .collection('documents')
+            .updateOne({ project, id }, { $set: { ...removed, source_hash }, $currentDate: { changed: true } });
+        },
+        async dispose() {
+          for (const one of opened) await one.close();
+          await client.close();
+          await server.stop();
+        },
+      };
+    },
+    { filters: 300 },
+  );
+  // What the stand-in acknowledged just before it was killed may be gone: its durability, not MongoDB's.
+  describeFailure(mongoStandIn, async () => {
+    const server = await startMongo();
+    return {
+      ...server,
+      isDurable: false,
+      async open() {
+        const catalog = new MongoDocumentCatalog({ url: server.url });
+        return { catalog, close: () => catalog.close() };
+      },
+    };
   });
 });
