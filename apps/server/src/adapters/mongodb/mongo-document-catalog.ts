@@ -49,11 +49,26 @@ const removalsKeptMs = 8 * 24 * 3_600_000;
 const namesAtOnce = 500;
 
 /** What must not outlive a document. */
-const allOfADocument = {
-  ...{ name: '', title: '', media_type: '', source: '', tags: '', groups: '', facts: '', size: '', created_by: '' },
-  ...{ created_at: '', updated_at: '', state: '', fault: '', sha256: '', generation: '', chunks: '', pages: '' },
-  ...{ claimed_by: '', claimed_until_ms: '' },
-} as const;
+const ofADocument = [
+  ...([
+    'name',
+    'title',
+    'media_type',
+    'source',
+    'tags',
+    'groups',
+    'facts',
+    'size',
+    'created_by',
+    'created_at',
+  ] as const),
+  ...(['updated_at', 'state', 'fault', 'sha256', 'generation', 'chunks', 'pages'] as const),
+  ...(['claimed_by', 'claimed_until_ms'] as const),
+];
+const allOfADocument = Object.fromEntries(ofADocument.map((name) => [name, ''])) as Record<
+  (typeof ofADocument)[number],
+  ''
+>;
 
 export class MongoDocumentCatalog implements DocumentCatalog {
   readonly #connection: MongoConnection;
