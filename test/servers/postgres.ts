@@ -56,30 +56,33 @@ export interface PostgresOptions {
   /** Name it as in a URL; default `bailiwick`. */
   readonly database?: string;
   readonly flags?: readonly string[];
+  /** The folder of its programs, with a slash; default: the newest of Debian's. */
+  readonly programs?: string;
 }
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const folder = await ownedFolder();
   const data = join(folder, 'data');
+  const folderOfPrograms = options.programs ?? programs();
   const name = options.database ?? 'bailiwick';
   const [port = 0] = await findFreePorts(1);
   const initdb = ['-D', data, '-U', 'bailiwick', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-instructions', '-N'];
-  runToEnd(...asPostgres(`${programs()}initdb`, initdb), { cwd: folder });
+  runToEnd(...asPostgres(`${folderOfPrograms}initdb`, initdb), { cwd: folder });
   await mkdir(join(folder, 'none'), { recursive: true });
   const run = async () => {
     const flags = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', '', '-c', 'max_connections=100'];
-    const [command, parameters] = asPostgres(`${programs()}postgres`, [...flags, ...(options.flags ?? [])]);
+    const [command, parameters] = asPostgres(`${folderOfPrograms}postgres`, [...flags, ...(options.flags ?? [])]);
     const started = startProcess(command, parameters, { cwd: folder });
     const ready = ['-h', '127.0.0.1', '-p', String(port), '-U', 'bailiwick', '-d', 'postgres'];
     await waitUntilReady(
       'PostgreSQL',
-      async () => (await accepts(port)) && canRun(`${programs()}pg_isready`, ready),
+      async () => (await accepts(port)) && canRun(`${folderOfPrograms}pg_isready`, ready),
       started,
     );
     return started;
   };
   let server = await run();
-  runToEnd(`${programs()}createdb`, ['-h', '127.0.0.1', '-p', String(port), '-U', 'bailiwick', name]);
+  runToEnd(`${folderOfPrograms}createdb`, ['-h', '127.0.0.1', '-p', String(port), '-U', 'bailiwick', name]);
   return {
     url: `postgres://bailiwick@127.0.0.1:${port}/${name}`,
     port,

@@ -7,6 +7,7 @@ import { isMongoInstalled, mongoInstallHint } from './mongo.js';
 import { areNamespacesAvailable, namespacesInstallHint } from './namespaces.js';
 import { isOpaInstalled, opaInstallHint } from './opa.js';
 import { isPostgresInstalled, postgresInstallHint } from './postgres.js';
+import { isChromaInstalled, isPgvectorInstalled, pythonServersInstallHint } from './python-servers.js';
 import { isRabbitMqInstalled, rabbitMqInstallHint } from './rabbitmq.js';
 import { isRedisInstalled, redisInstallHint } from './redis.js';
 import { isVaultInstalled, vaultInstallHint } from './vault.js';
@@ -16,6 +17,12 @@ export const serverKinds = {
   opa: { title: 'Open Policy Agent', isInstalled: isOpaInstalled, installHint: opaInstallHint },
   mongo: { title: 'MongoDB (stand-in)', isInstalled: isMongoInstalled, installHint: mongoInstallHint },
   postgres: { title: 'PostgreSQL', isInstalled: isPostgresInstalled, installHint: postgresInstallHint },
+  pgvector: {
+    title: 'PostgreSQL with pgvector',
+    isInstalled: isPgvectorInstalled,
+    installHint: pythonServersInstallHint,
+  },
+  chroma: { title: 'Chroma', isInstalled: isChromaInstalled, installHint: pythonServersInstallHint },
   redis: { title: 'Redis', isInstalled: isRedisInstalled, installHint: redisInstallHint },
   rabbitmq: { title: 'RabbitMQ', isInstalled: isRabbitMqInstalled, installHint: rabbitMqInstallHint },
   vault: { title: 'Vault', isInstalled: isVaultInstalled, installHint: vaultInstallHint },

@@ -3,10 +3,10 @@
  * Errors of the connection and of a server that cannot serve become `store.unavailable`; a statement's own faults stay.
  */
 import { createHash } from 'node:crypto';
-import { isBailiwickError } from '@bailiwick/contract';
 import { Kysely, PostgresDialect, type PostgresPool, sql } from 'kysely';
 import pg from 'pg';
-import { storeUnavailable } from '../store-errors.js';
+
+export { toPostgresError } from '../postgres-errors.js';
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`. */
@@ -98,13 +98,4 @@ function preparing(pool: pg.Pool): PostgresPool {
       };
     },
   };
-}
-
-/** PostgreSQL's classes that mean "the server", not "your statement": connection, resources, operator, system, configuration. */
-const serverFault = /^(08|53|57|58|F0|25006|40001|40P01)/;
-
-/** `store.unavailable`, unless it is a fault of the statement (a constraint, a syntax error), which stays as it is. */
-export function toPostgresError(error: unknown): unknown {
-  const isStatements = error instanceof pg.DatabaseError && !serverFault.test(error.code ?? '');
-  return isStatements || isBailiwickError(error) ? error : storeUnavailable('PostgreSQL', error);
 }
