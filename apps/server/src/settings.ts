@@ -301,6 +301,64 @@ export const settingDefinitions = define({
     default: '',
     meaning: 'RabbitMQ, amqp://user:password@host:port/vhost; several are tried in turn.',
   },
+  documentCatalog: {
+    variable: 'BAILIWICK_DOCUMENT_CATALOG',
+    kind: { oneOf: ['relational', 'mongodb'] },
+    default: 'relational',
+    meaning:
+      'Where documents, their chunks and vectors are kept. relational: with BAILIWICK_RELATIONAL_STORE; mongodb: with BAILIWICK_MONGODB_URL.',
+  },
+  vectorIndex: {
+    variable: 'BAILIWICK_VECTOR_INDEX',
+    kind: { oneOf: ['embedded', 'pgvector', 'chroma'] },
+    default: 'embedded',
+    meaning:
+      'What finds the nearest vectors. embedded: in memory. All are made again from the catalog when they are lost.',
+  },
+  pgvectorUrl: {
+    variable: 'BAILIWICK_PGVECTOR_URL',
+    kind: 'secret',
+    default: '',
+    meaning: 'PostgreSQL with the extension `vector`, postgres://user:password@host:port/database.',
+  },
+  pgvectorPoolSize: {
+    variable: 'BAILIWICK_PGVECTOR_POOL_SIZE',
+    kind: 'integer',
+    default: '20',
+    min: 1,
+    max: 500,
+    meaning: 'Connections to it at most.',
+  },
+  pgvectorCaFile: {
+    variable: 'BAILIWICK_PGVECTOR_CA_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'PEM file of the authority that signed its certificate; TLS is used when it is set.',
+  },
+  chromaUrl: {
+    variable: 'BAILIWICK_CHROMA_URL',
+    kind: 'string',
+    default: '',
+    meaning: 'Chroma, http://host:8000.',
+  },
+  chromaApiKey: {
+    variable: 'BAILIWICK_CHROMA_API_KEY',
+    kind: 'secret',
+    default: '',
+    meaning: 'Key for Chroma, sent as `x-chroma-token`. None when empty.',
+  },
+  chromaTenant: {
+    variable: 'BAILIWICK_CHROMA_TENANT',
+    kind: 'string',
+    default: 'default_tenant',
+    meaning: 'Chroma’s tenant.',
+  },
+  chromaDatabase: {
+    variable: 'BAILIWICK_CHROMA_DATABASE',
+    kind: 'string',
+    default: 'default_database',
+    meaning: 'Chroma’s database.',
+  },
   configPollMs: {
     variable: 'BAILIWICK_CONFIG_POLL_MS',
     kind: 'integer',
@@ -586,8 +644,28 @@ export function readSettings(
     if (parsed instanceof Error) faults.push(parsed.message);
     else values[name] = parsed.value;
   }
+  faults.push(...missingFor(values));
   if (faults.length > 0) throw new SettingsError(faults);
   return values as Settings;
+}
+
+/** What a choice needs: a setting, its value, and the settings that must then not be empty. */
+const needs: readonly (readonly [keyof Definitions, string, readonly (keyof Definitions)[]])[] = [
+  ['policyArchive', 'mongodb', ['mongodbUrl']],
+  ['relationalStore', 'postgres', ['postgresUrl']],
+  ['eventBus', 'rabbitmq', ['rabbitmqUrls']],
+  ['documentCatalog', 'mongodb', ['mongodbUrl']],
+  ['vectorIndex', 'pgvector', ['pgvectorUrl']],
+  ['vectorIndex', 'chroma', ['chromaUrl']],
+];
+
+function missingFor(values: Readonly<Record<string, unknown>>): readonly string[] {
+  return needs.flatMap(([choice, value, needed]) => {
+    if (values[choice] !== value) return [];
+    const missing = needed.filter((name) => values[name] === '' || (values[name] as readonly unknown[])?.length === 0);
+    const chosen = `${settingDefinitions[choice].variable}=${value}`;
+    return missing.map((name) => `${settingDefinitions[name].variable} must be set with ${chosen}.`);
+  });
 }
 
 /** Read by the test tools, not by the server. */

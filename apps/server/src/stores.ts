@@ -26,6 +26,7 @@ import type { PolicyArchive } from './ports/policy-archive.port.js';
 import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.port.js';
 import type { ResourceStore } from './ports/resource-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
+import type { VectorIndex } from './ports/vector-index.port.js';
 import type { Settings } from './settings.js';
 
 export interface Stores {
@@ -36,6 +37,8 @@ export interface Stores {
   readonly resources: ResourceStore;
   readonly deliveries: DeliveryStore;
   readonly documents: DocumentCatalog;
+  /** Undefined: the embedded index, in memory, which the documents' service keeps itself. */
+  readonly vectors: VectorIndex | undefined;
   readonly cache: Cache;
   readonly bus: EventBus;
   readonly secrets: SecretStore;
@@ -118,11 +121,12 @@ export async function openStores(settings: Settings, onError: OnError): Promise<
     const history = await openHistory(settings, embedded, keep);
     const relational = await openRelational(settings, embedded, keep, onError);
     const { resources, deliveries, pool } = relational;
-    const documents = await relational.openDocuments();
+    const documents = await openDocuments(settings, relational, keep);
+    const vectors = await openVectors(settings, keep, onError);
     const cache = keep(await openCache(settings, onError));
     const bus = keep(await openBus(settings, onError));
     return {
-      ...{ keyValueStore, ...history, decisionStore, resources, deliveries, documents },
+      ...{ keyValueStore, ...history, decisionStore, resources, deliveries, documents, vectors },
       ...{ cache, bus, secrets, pool, close },
     };
   } catch (error) {
@@ -195,6 +199,30 @@ async function openRelational(
     ...(replica === undefined ? {} : { readDatabase: replica.database }),
   });
   return { resources, deliveries, openDocuments, pool: primary.pool };
+}
+
+async function openDocuments(settings: Settings, relational: Relational, keep: Keep): Promise<DocumentCatalog> {
+  if (settings.documentCatalog !== 'mongodb') return await relational.openDocuments();
+  const { MongoDocumentCatalog } = await import('./adapters/mongodb/mongo-document-catalog.js');
+  return keep(new MongoDocumentCatalog({ url: settings.mongodbUrl, database: settings.mongodbDatabase }));
+}
+
+async function openVectors(settings: Settings, keep: Keep, onError: OnError): Promise<VectorIndex | undefined> {
+  switch (settings.vectorIndex) {
+    case 'pgvector': {
+      const { PgvectorIndex } = await import('./adapters/pgvector/pgvector-index.js');
+      const { pgvectorUrl: url, pgvectorPoolSize: poolSize, pgvectorCaFile } = settings;
+      const ca = pgvectorCaFile === '' ? {} : { ca: readFileSync(pgvectorCaFile, 'utf8') };
+      return keep(new PgvectorIndex({ url, poolSize, ...ca, onError: onError('the vector index has a problem') }));
+    }
+    case 'chroma': {
+      const { ChromaIndex } = await import('./adapters/chroma/chroma-index.js');
+      const { chromaUrl: url, chromaApiKey: apiKey, chromaTenant: tenant, chromaDatabase: database } = settings;
+      return keep(new ChromaIndex({ url, apiKey, tenant, database }));
+    }
+    default:
+      return undefined;
+  }
 }
 
 async function openCache(settings: Settings, onError: OnError): Promise<Cache> {

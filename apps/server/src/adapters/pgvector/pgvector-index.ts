@@ -203,7 +203,9 @@ export class PgvectorIndex implements VectorIndex {
     });
     let failure: Error | undefined;
     try {
-      await client.query(`BEGIN READ ONLY; SET LOCAL hnsw.ef_search = ${ef}; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off`);
+      await client.query(
+        `BEGIN READ ONLY; SET LOCAL hnsw.ef_search = ${ef}; SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off`,
+      );
       const text = `SELECT chunk_id, document_id, 1 - (embedding <=> $1::vector) AS score FROM ${tableOf(space)}
         WHERE project = ${pg.escapeLiteral(space.project)} AND model = ${pg.escapeLiteral(space.model)}
         ${documents ? 'AND document_id = ANY($3::text[])' : ''} ORDER BY embedding <=> $1::vector LIMIT $2`;
