@@ -17,6 +17,8 @@ export function relayedStores(relay: Relay): Stores {
     cache: relayedCache(relay),
     bus: unusedBus,
     pool: undefined,
+    // Searches are the control plane's, to which a worker passes its calls.
+    vectors: undefined,
     close: async () => undefined,
   };
 }
