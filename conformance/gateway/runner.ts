@@ -17,10 +17,16 @@ export interface Case {
   readonly config: Readonly<Record<string, unknown>>;
   /** What the stand-in OPA answers. */
   readonly opa?: { readonly status?: number; readonly body: unknown };
+  /** What must be installed; without it the case cannot be run. */
+  readonly needs?: readonly 'redis'[];
   readonly requests: readonly CaseRequest[];
 }
 
 interface CaseRequest {
+  /** What happens to the real Redis before. */
+  readonly redis?: 'killed' | 'started';
+  /** Sent again until it is answered as expected, for ten seconds: what a gateway has to find out by itself first. */
+  readonly eventually?: boolean;
   readonly method?: string;
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -70,25 +76,43 @@ export async function runCase(one: Case, target: Target, standIns: StandIns): Pr
     text
       .replaceAll('UPSTREAM', standIns.upstream)
       .replaceAll('OPA', standIns.opa)
-      .replaceAll('ISSUER', standIns.issuer);
+      .replaceAll('ISSUER', standIns.issuer)
+      .replaceAll('VAULT', standIns.vault)
+      .replaceAll('REDIS_PORT', String(standIns.redisPort));
   await target.apply(`${fill(stringify(one.config, { aliasDuplicateObjects: false }))}#END\n`);
   standIns.reset();
   if (one.opa) standIns.answerOpa(one.opa);
   const faults: string[] = [];
   for (const [index, request] of one.requests.entries()) {
-    const before = standIns.seen.length;
-    const statuses: number[] = [];
-    let last: Answer | undefined;
-    for (let time = 0; time < (request.times ?? 1); time += 1) {
-      last = await send(request, target.url, standIns);
-      statuses.push(last.status);
+    if (request.redis) await standIns.setRedis(request.redis);
+    const deadline = Date.now() + (request.eventually === true ? 10_000 : 0);
+    let found = await tryRequest(request, target, standIns);
+    while (found.length > 0 && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      found = await tryRequest(request, target, standIns);
     }
-    if (!last) continue;
-    const about = { statuses, answer: last, seen: standIns.seen.slice(before), opaInput: standIns.opaInputs.at(-1) };
-    for (const fault of compare(request.expect, about)) faults.push(`request ${index + 1}: ${fault}`);
+    for (const fault of found) faults.push(`request ${index + 1}: ${fault}`);
   }
   return faults;
 }
+
+/** Sends it as often as it says, and compares the last answer. */
+async function tryRequest(request: CaseRequest, target: Target, standIns: StandIns): Promise<readonly string[]> {
+  const before = standIns.seen.length;
+  const statuses: number[] = [];
+  let last = await send(request, target.url, standIns);
+  statuses.push(last.status);
+  for (let time = 1; time < (request.times ?? 1); time += 1) {
+    last = await send(request, target.url, standIns);
+    statuses.push(last.status);
+  }
+  const seen = standIns.seen.slice(before);
+  return compare(request.expect, { statuses, answer: last, seen, opaInput: standIns.opaInputs.at(-1) });
+}
+
+/** Why a case cannot be run here. */
+export const missingFor = (one: Case, standIns: Pick<StandIns, 'redisPort'>): string | undefined =>
+  one.needs?.includes('redis') && standIns.redisPort === undefined ? 'Redis is not installed' : undefined;
 
 interface Answer {
   readonly status: number;

@@ -1,7 +1,20 @@
-/** What a gateway under test talks to: an upstream that echoes, an OPA that answers what it is told, an OpenID issuer. All stand-ins. */
+/**
+ * What a gateway under test talks to: an upstream that echoes, an OPA that answers what it is told, an OpenID issuer, a Vault with one secret.
+ * All stand-ins, but for Redis, which is a real one where it is installed.
+ */
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { isRedisInstalled, startRedis } from '../../test/servers/redis.js';
+
+/** What the stand-in Vault keeps under `app`, field `key`; the cases have it too. */
+const vaultSecret = 'conformance-from-vault';
+
+/** What the gateway under test must have in its environment. */
+export const gatewayEnvironment: Readonly<Record<string, string>> = {
+  CONFORMANCE_SECRET: 'conformance-from-the-environment',
+  CONFORMANCE_JSON: '{"inner":"conformance-from-a-field"}',
+};
 
 export interface Seen {
   readonly method: string;
@@ -14,6 +27,12 @@ export interface StandIns {
   readonly upstream: string;
   readonly opa: string;
   readonly issuer: string;
+  /** KV of version 1 under `kv/apisix`, for the token `root`. */
+  readonly vault: string;
+  /** A real Redis's port; undefined where none is installed. */
+  readonly redisPort: number | undefined;
+  /** Kills it, or starts it again on its port, empty. */
+  setRedis(state: 'killed' | 'started'): Promise<void>;
   /** What the upstream has seen since the last `reset`. */
   readonly seen: readonly Seen[];
   readonly opaInputs: readonly unknown[];
@@ -49,10 +68,20 @@ export async function startStandIns(): Promise<StandIns> {
     response.end(JSON.stringify(isKeys ? { keys: [jwk] } : { issuer: issuerUrl, jwks_uri: `${issuerUrl}/jwks` }));
   });
   issuerUrl = `http://${issuer.address}`;
+  const vault = await listen(async (request, response) => {
+    const isKnown = request.url === '/v1/kv/apisix/app';
+    const isAllowed = request.headers['x-vault-token'] === 'root';
+    response.writeHead(isAllowed ? (isKnown ? 200 : 404) : 403, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(isAllowed && isKnown ? { data: { key: vaultSecret } } : { errors: [] }));
+  });
+  const redis = isRedisInstalled() ? await startRedis() : undefined;
   return {
     upstream: upstream.address,
     opa: opa.address,
     issuer: issuer.address,
+    vault: vault.address,
+    redisPort: redis?.port,
+    setRedis: async (state) => await (state === 'killed' ? redis?.kill() : redis?.restart()),
     seen,
     opaInputs,
     answerOpa: (answer) => {
@@ -70,7 +99,10 @@ export async function startStandIns(): Promise<StandIns> {
       opaInputs.length = 0;
       opaAnswer = { body: { result: { allow: true } } };
     },
-    stop: async () => void (await Promise.all([upstream, opa, issuer].map((one) => one.stop()))),
+    stop: async () => {
+      await Promise.all([upstream, opa, issuer, vault].map((one) => one.stop()));
+      await redis?.stop();
+    },
   };
 }
 

@@ -1,13 +1,14 @@
 /** The gateways that cases run against: the embedded one in this process, or any that reads a file and has an address. */
 import { writeFileSync } from 'node:fs';
-import { localRateLimits } from '../../apps/server/src/adapters/embedded/local-rate-limits.js';
 import { parseApisixFile } from '../../apps/server/src/gateway/apisix-file.js';
 import { Gateway } from '../../apps/server/src/gateway/gateway.js';
 import { plugins } from '../../apps/server/src/gateway/plugins/index.js';
 import { toProblem } from '../../apps/server/src/http/problems.js';
+import { openRateLimits, openVault } from '../../apps/server/src/stores.js';
 import { createLogger } from '../../apps/server/src/telemetry/logger.js';
 import { Metrics } from '../../apps/server/src/telemetry/metrics.js';
 import type { Target } from './runner.js';
+import { gatewayEnvironment } from './stand-ins.js';
 
 /** Alone, without a control plane behind: what asks this process's own issuers and policies is not part of the suite. */
 export async function embeddedGateway(): Promise<Target & { readonly gateway: Gateway }> {
@@ -18,7 +19,7 @@ export async function embeddedGateway(): Promise<Target & { readonly gateway: Ga
       authenticator: absent as never,
       decisions: absent as never,
       metrics,
-      openRateLimits: () => localRateLimits(),
+      openRateLimits,
     },
     logger: createLogger('silent'),
     metrics,
@@ -26,7 +27,7 @@ export async function embeddedGateway(): Promise<Target & { readonly gateway: Ga
     upstreamTimeoutMs: 10_000,
     maxBodyBytes: 1_000_000,
     localServices: new Map(),
-    secrets: { environment: {}, local: absent as never, openVault: () => absent as never },
+    secrets: { environment: gatewayEnvironment, local: absent as never, openVault },
     secretCacheMs: 300_000,
     ownAnswer: (path) =>
       path === '/metrics'
@@ -37,7 +38,10 @@ export async function embeddedGateway(): Promise<Target & { readonly gateway: Ga
   return {
     gateway,
     url: `http://127.0.0.1:${port}`,
-    apply: async (text) => gateway.load(parseApisixFile(text, 'case.yaml', {}, plugins)),
+    apply: async (text) => {
+      gateway.load(parseApisixFile(text, 'case.yaml', {}, plugins));
+      await gateway.settled();
+    },
     stop: async () => await gateway.close(0),
   };
 }
