@@ -47,6 +47,24 @@ export function assertPublicUrl(url: string): void {
     throw refused(host);
 }
 
+/** Resolves names for sockets; `refuse` makes the error for a name that leads to a refused address, `isRefused` says which those are. */
+export function guardedLookup(
+  refuse: (host: string) => Error,
+  isRefused = isPrivateAddress,
+  resolve: typeof lookup = lookup,
+): typeof lookup {
+  return ((host: string, given: object, callback: (...results: unknown[]) => void) => {
+    resolve(host, { ...given, all: true }, (error, addresses) => {
+      if (error) return callback(error);
+      if (addresses.some(({ address }) => isRefused(address))) return callback(refuse(host));
+      const [first] = addresses;
+      return (given as { all?: boolean }).all
+        ? callback(null, addresses)
+        : callback(null, first?.address, first?.family);
+    });
+  }) as never;
+}
+
 export interface SafeFetch {
   /** Rejects when there is no answer within `timeoutMs`; reads and forgets at most 64 KiB of the answer. */
   post(url: string, body: string, headers: Readonly<Record<string, string>>): Promise<number>;
@@ -57,18 +75,8 @@ const maxAnswerBytes = 64 * 1024;
 
 export function openSafeFetch(options: { readonly timeoutMs: number; readonly mayBePrivate: boolean }): SafeFetch {
   const { timeoutMs, mayBePrivate } = options;
-  const guardedLookup: typeof lookup = ((host: string, given: object, callback: (...results: unknown[]) => void) => {
-    lookup(host, { ...given, all: true }, (error, addresses) => {
-      if (error) return callback(error);
-      if (addresses.some(({ address }) => isPrivateAddress(address))) return callback(refused(host));
-      const [first] = addresses;
-      return (given as { all?: boolean }).all
-        ? callback(null, addresses)
-        : callback(null, first?.address, first?.family);
-    });
-  }) as never;
   const agent = new Agent({
-    connect: { timeout: timeoutMs, ...(mayBePrivate ? {} : { lookup: guardedLookup }) },
+    connect: { timeout: timeoutMs, ...(mayBePrivate ? {} : { lookup: guardedLookup(refused) }) },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
     connections: 16,
