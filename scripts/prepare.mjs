@@ -23,6 +23,8 @@ export function ensureInstalled() {
   const result = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
+    // The embedding model runs on the processor; its runtime would fetch 200 MB for graphics cards.
+    env: { ...process.env, ONNXRUNTIME_NODE_INSTALL_CUDA: 'skip' },
   });
   if (result.status !== 0) {
     process.stderr.write('`npm ci` failed; its messages are above.\n');

@@ -19,7 +19,7 @@ export { type MountOptions, mountModule, mountModuleText } from './mount/mount-m
 export { matchesFilter } from './partial/evaluate-filter.js';
 export type { ComparisonOperator, FieldPath, Filter, TextOperator } from './partial/filter.js';
 export { isPartialEvaluationError, PartialEvaluationError } from './partial/partial-errors.js';
-export { type PartialOptions, partialFilter } from './partial/partial-evaluation.js';
+export { type PartialOptions, partialDecision, partialFilter } from './partial/partial-evaluation.js';
 export { type CosmosFilter, type MongoQuery, toCosmos, toMongo } from './partial/render-documents.js';
 export { type SqlFilter, type SqlOptions, toSql } from './partial/render-sql.js';
 export { toVector, type VectorCondition, type VectorFilter } from './partial/render-vector.js';

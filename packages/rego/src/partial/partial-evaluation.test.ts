@@ -2,10 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   compile,
+  type Filter,
   isPartialEvaluationError,
   matchesFilter,
   mountModuleText,
+  partialDecision,
   partialFilter,
+  RegoSet,
   toCosmos,
   toMongo,
   toSql,
@@ -48,6 +51,64 @@ describe('partial evaluation', () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it('answers whether an allow is true and a deny holds as the decision does, on every document', () => {
+    const rules = [
+      'default allow := false',
+      'allow if { some group in input.document.groups; group in input.claims.groups }',
+      'allow if input.document.metadata.level <= input.claims.level',
+      'allow if object.get(input.document.metadata, "level", 0) <= input.claims.level',
+      'allow if not "secret" in input.document.tags',
+      'allow := "yes" if input.document.metadata.level == 3',
+      'allow := input.document.metadata.open',
+      'allow := false if input.document.metadata.level == 1',
+      'allow if { input.document.metadata.team == input.claims.team } else := false if input.claims.level > 2',
+      'deny contains "secret" if "secret" in input.document.tags',
+      'deny contains tag if { some tag in input.document.tags; tag in data.closed }',
+      'deny contains "level" if { input.document.metadata.level > input.claims.level; not override }',
+      'override if input.document.metadata.team == "a"',
+    ];
+    const tags = fc.uniqueArray(fc.constantFrom('secret', 'open', 'a'));
+    const metadata = fc.record(
+      { level: fc.nat(4), open: fc.boolean(), team: fc.constantFrom('a', 'b') },
+      { requiredKeys: [] },
+    );
+    const document = fc.record({ groups: tags, tags, metadata });
+    const claims = fc.record({ groups: tags, level: fc.nat(3), team: fc.constantFrom('a', 'b') });
+    let translated = 0;
+    fc.assert(
+      fc.property(fc.subarray(rules, { minLength: 1 }), fc.array(document), claims, (some, documents, who) => {
+        const text = `package p\n\n${['override if input.claims.level == 3', ...some].join('\n')}`;
+        const one = compile({ modules: [{ name: 'p.rego', text }], data: { closed: ['a'] } });
+        const options = { input: { claims: who }, unknowns: ['input.document'] };
+        let filters: { readonly allow: Filter; readonly deny: Filter };
+        try {
+          filters = {
+            allow: partialDecision(one, 'data.p.allow', 'true', options),
+            deny: partialDecision(one, 'data.p.deny', 'holds', options),
+          };
+        } catch (error) {
+          if (!isPartialEvaluationError(error)) throw error;
+          return;
+        }
+        translated += 1;
+        for (const each of documents) {
+          const input = { claims: who, document: each as Value };
+          let allow: Value | undefined;
+          try {
+            allow = one.evaluate('data.p.allow', input);
+          } catch {
+            allow = undefined;
+          }
+          const deny = one.evaluate('data.p.deny', input);
+          expect(matchesFilter(filters.allow, each as Value)).toBe(allow === true);
+          expect(matchesFilter(filters.deny, each as Value)).toBe(deny instanceof RegoSet && [...deny].length > 0);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+    expect(translated).toBeGreaterThan(900);
   });
 
   it('leaves nothing where everything is decided', () => {

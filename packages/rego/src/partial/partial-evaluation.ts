@@ -4,12 +4,13 @@
  */
 
 import { builtins } from '../builtins/index.js';
+import type { RuleSet } from '../compile/plan.js';
 import { compileModules, compilePath } from '../compile/stages.js';
 import { type Limits, Session } from '../evaluate/world.js';
 import type { Policy } from '../policy.js';
 import { splitPath } from '../policy.js';
-import type { Value } from '../values/index.js';
-import type { FieldPath, Filter } from './filter.js';
+import { get, isArray, isObject, isSet, size, type Value } from '../values/index.js';
+import { ALWAYS, type FieldPath, type Filter, NEVER } from './filter.js';
 import { PartialEvaluationError } from './partial-errors.js';
 import { PartialEvaluator } from './partial-evaluator.js';
 import type { Mixed } from './symbols.js';
@@ -58,12 +59,7 @@ function unknownsOf(root: 'input' | 'data', options: PartialOptions, value: Valu
   return { kind: 'mixed', value, unknowns };
 }
 
-/**
- * The condition on the unknown documents under which the decision at `path` is true (neither
- * undefined nor false). Errors: `PartialEvaluationError` says what cannot be translated, and where.
- */
-export function partialFilter(policy: Policy, path: string, options: PartialOptions = {}): Filter {
-  const compiled = compiledFor(policy);
+function evaluatorFor(compiled: Compiled, policy: Policy, options: PartialOptions): PartialEvaluator {
   const session = new Session(() => null);
   session.start(options.limits ?? {}, false, undefined);
   const unknown = {
@@ -71,12 +67,53 @@ export function partialFilter(policy: Policy, path: string, options: PartialOpti
     data: unknownsOf('data', options, policy.data),
     maxWays: options.maxWays ?? 20_000,
   };
-  const evaluator = new PartialEvaluator(compiled.plan, unknown, session);
-  const plan = compilePath(compiled, splitPath(path));
-  const [only] = plan.steps;
+  return new PartialEvaluator(compiled.plan, unknown, session);
+}
+
+function ruleAt(compiled: Compiled, path: string): RuleSet | undefined {
+  const [only] = compilePath(compiled, splitPath(path)).steps;
   const value = only?.step === 'let' ? only.value : undefined;
-  if (value?.op !== 'rule') throw new PartialEvaluationError(`${path} is not a rule`);
-  const set = compiled.plan.set(value.set);
+  return value?.op === 'rule' ? compiled.plan.set(value.set) : undefined;
+}
+
+/**
+ * The condition on the unknown documents under which the decision at `path` is true (neither
+ * undefined nor false). Errors: `PartialEvaluationError` says what cannot be translated, and where.
+ */
+export function partialFilter(policy: Policy, path: string, options: PartialOptions = {}): Filter {
+  const compiled = compiledFor(policy);
+  const set = ruleAt(compiled, path);
+  if (set === undefined) throw new PartialEvaluationError(`${path} is not a rule`);
   if (set.kind !== 'complete') throw new PartialEvaluationError(`${path} is not a rule with one value`);
-  return evaluator.truth(set);
+  return evaluatorFor(compiled, policy, options).truth(set);
+}
+
+/**
+ * Like `partialFilter`, for the two questions of an authorisation. `true`: the value at `path` is exactly true. `holds`: it is anything
+ * but undefined, false or an empty collection (a `deny` with reasons). A path without rules has the value its data has.
+ */
+export function partialDecision(
+  policy: Policy,
+  path: string,
+  question: 'true' | 'holds',
+  options: PartialOptions = {},
+): Filter {
+  const compiled = compiledFor(policy);
+  const set = ruleAt(compiled, path);
+  if (set !== undefined) {
+    const evaluator = evaluatorFor(compiled, policy, options);
+    return question === 'true' ? evaluator.isTrue(set) : evaluator.holds(set);
+  }
+  const steps = splitPath(path);
+  if (policy.modules.some((module) => steps.every((step, at) => module.package.path[at] === step)))
+    throw new PartialEvaluationError(`${path} is a package`);
+  let value: Value | undefined = policy.data;
+  for (const step of steps) value = value === undefined ? undefined : get(value, step);
+  if (question === 'true') return value === true ? ALWAYS : NEVER;
+  const isEmpty = value === undefined || value === false || isEmptyCollection(value);
+  return isEmpty ? NEVER : ALWAYS;
+}
+
+function isEmptyCollection(value: Value): boolean {
+  return (isArray(value) || isSet(value) || isObject(value)) && size(value) === 0;
 }

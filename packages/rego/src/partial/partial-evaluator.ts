@@ -103,6 +103,47 @@ export class PartialEvaluator {
     return or(this.ruleOutcomes(set).map(({ filter, value }) => and([filter, this.truthOf(value)])));
   }
 
+  /** When a complete rule's value is exactly true; where rules contradict each other it has none. */
+  isTrue(set: RuleSet): Filter {
+    const outcomes = this.ruleOutcomes(set).map(({ filter, value }) => {
+      const when = this.exactlyTrue(value);
+      // Without the fields it is made of, a value is undefined and contradicts nothing.
+      return { yes: and([filter, when]), no: and([filter, ...existing(when), not(when)]) };
+    });
+    return and([or(outcomes.map(({ yes }) => yes)), not(or(outcomes.map(({ no }) => no)))]);
+  }
+
+  /** When a rule set has a value that is not false and not an empty collection; what is not clear counts as such a value. */
+  holds(set: RuleSet): Filter {
+    return or(
+      this.ruleOutcomes(set).map(({ filter, value }) =>
+        and([filter, set.kind === 'complete' ? this.nonEmpty(value) : ALWAYS]),
+      ),
+    );
+  }
+
+  private exactlyTrue(value: Symbolic): Filter {
+    switch (value.kind) {
+      case 'known':
+        return value.value === true ? ALWAYS : NEVER;
+      case 'condition':
+        return value.filter;
+      case 'field':
+        return { op: 'eq', field: value.path, value: true };
+      case 'mixed':
+      case 'members':
+        return NEVER;
+    }
+  }
+
+  private nonEmpty(value: Symbolic): Filter {
+    if (value.kind === 'members') return or(value.members.map(({ filter }) => filter));
+    if (value.kind !== 'known') return this.truthOf(value);
+    const plain = value.value;
+    const isEmpty = (isArray(plain) || isSet(plain) || isObject(plain)) && size(plain) === 0;
+    return plain === false || isEmpty ? NEVER : ALWAYS;
+  }
+
   /** When a query's steps have a way through. */
   satisfied(steps: readonly Step[], slots: number): Filter {
     return this.exists(steps, { frame: new Array<Symbolic | undefined>(slots), filter: ALWAYS, elements: [] });
@@ -540,6 +581,10 @@ export class PartialEvaluator {
       if (value !== undefined) then(known(value), way);
       return;
     }
+    if (op.builtin.name === 'object.get') {
+      this.objectGet(args, way, then, op.at);
+      return;
+    }
     const text = TEXT_BUILTINS[op.builtin.name];
     const [subject, pattern] = args;
     if (
@@ -561,6 +606,23 @@ export class PartialEvaluator {
     this.refuse(`${op.builtin.name} of an unknown value cannot be translated`, op.at);
   }
 
+  /** Two cases: the field is there, or it is not and the default stands for it. */
+  private objectGet(
+    [from, key, otherwise]: readonly Symbolic[],
+    way: Way,
+    then: (value: Symbolic, way: Way) => void,
+    at: Location | undefined,
+  ): void {
+    const isField = from?.kind === 'field' && key?.kind === 'known' && typeof key.value === 'string';
+    if (!isField || otherwise?.kind !== 'known') this.refuse('this `object.get` cannot be translated', at);
+    const field: Field = { ...from, path: [...from.path, key.value as string] };
+    const isThere: Filter = { op: 'exists', field: field.path };
+    const found = this.require(way, { filter: isThere, element: field.element });
+    if (found !== undefined) then(field, found);
+    const missing = this.require(way, { filter: not(isThere), element: field.element });
+    if (missing !== undefined) then(otherwise, missing);
+  }
+
   private comprehension(op: Op & { op: 'comprehension' }, way: Way): Value {
     const items: Value[] = [];
     this.run(op.steps, 0, { frame: [...way.frame], filter: ALWAYS, elements: [] }, (end) => {
@@ -575,6 +637,13 @@ function documentOf(mixed: Mixed): Symbolic {
   const whole = mixed.unknowns.find(({ path }) => path.length === 0);
   if (whole !== undefined) return { kind: 'field', element: ROOT_ELEMENT, path: whole.name };
   return mixed;
+}
+
+function existing(filter: Filter): Filter[] {
+  if ('filters' in filter) return filter.filters.flatMap(existing);
+  if (filter.op === 'not') return existing(filter.filter);
+  if (filter.op === 'fields') return [filter.left, filter.right].map((field) => ({ op: 'exists', field }));
+  return 'field' in filter ? [{ op: 'exists', field: filter.field }] : [];
 }
 
 function bind(way: Way, slot: number, value: Symbolic): Way {
