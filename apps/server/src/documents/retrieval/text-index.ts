@@ -5,6 +5,7 @@
  */
 import { termsOf } from './analyzer.js';
 import { Best, type Scored } from './best.js';
+import type { Bits } from './bits.js';
 import { Growing } from './growing.js';
 
 const k1 = 1.2;
@@ -17,6 +18,14 @@ const maxQuestionTerms = 256;
 interface Postings {
   readonly ordinals: Growing<Uint32Array>;
   readonly frequencies: Growing<Uint16Array>;
+}
+
+/** Which chunks may be found: those whose row (`rowOf[ordinal]`) is in `rows`. */
+export interface AllowedChunks {
+  /** Then `rows` is not asked. */
+  readonly isEverything: boolean;
+  readonly rows: Bits;
+  readonly rowOf: Uint32Array;
 }
 
 const uint32 = (capacity: number): Uint32Array => new Uint32Array(capacity);
@@ -87,43 +96,100 @@ export class TextIndex {
   }
 
   /** Best first; chunks without a term of the question are never found. */
-  search(question: string, isAllowed: (ordinal: number) => boolean, limit: number): Scored[] {
+  search(question: string, allowed: AllowedChunks, limit: number): Scored[] {
+    let touched = 0;
+    const terms = this.#weighed(question);
+    let rest = terms.reduce((sum, { weight }) => sum + weight, 0);
+    let isClosed = false;
+    for (const { postings, weight } of terms) {
+      // Once the best so far are ahead of everything that is left to win, no other chunk can overtake them.
+      isClosed ||= postings.ordinals.length > touched && touched >= limit && this.#bar(touched, limit) > rest;
+      touched = isClosed ? this.#raise(postings, weight, touched) : this.#gather(postings, weight, touched, allowed);
+      rest -= weight;
+    }
+    const best = new Best(limit);
+    for (let at = 0; at < touched; at += 1) {
+      const ordinal = this.#touched[at] as number;
+      best.offer(ordinal, this.#scores[ordinal] as number);
+      this.#scores[ordinal] = 0;
+    }
+    return best.sorted();
+  }
+
+  /** The question's terms that occur, rarest first; no chunk gets more than its weight for a term. */
+  #weighed(question: string): { readonly postings: Postings; readonly weight: number }[] {
     const counts = new Map<string, number>();
     for (const term of termsOf(question).slice(0, maxQuestionTerms)) counts.set(term, (counts.get(term) ?? 0) + 1);
-    const meanLength = this.#totalLength / Math.max(1, this.#count);
-    const norm0 = k1 * (1 - b);
-    const norm1 = (k1 * b) / Math.max(1, meanLength);
-    const scores = this.#scores;
-    const touched = this.#touched;
-    const lengths = this.#lengths;
-    const isLive = this.#isLive;
-    let touchedCount = 0;
+    const terms: { postings: Postings; weight: number }[] = [];
     for (const [term, repeated] of counts) {
       const postings = this.#postings.get(term);
       if (!postings) continue;
-      const { items: ordinals } = postings.ordinals;
-      const { items: frequencies } = postings.frequencies;
-      const length = postings.ordinals.length;
       // Dead postings count here until the next `compact`: the order hardly changes by that.
-      const found = Math.min(length, this.#count);
-      const weight = repeated * Math.log(1 + (this.#count - found + 0.5) / (found + 0.5)) * (k1 + 1);
-      for (let at = 0; at < length; at += 1) {
-        const ordinal = ordinals[at] as number;
-        if (isLive[ordinal] !== 1) continue;
-        const frequency = frequencies[at] as number;
-        const before = scores[ordinal] as number;
-        if (before === 0) touched[touchedCount++] = ordinal;
-        scores[ordinal] = before + (weight * frequency) / (frequency + norm0 + norm1 * (lengths[ordinal] as number));
-      }
+      const found = Math.min(postings.ordinals.length, this.#count);
+      const idf = Math.log(1 + (this.#count - found + 0.5) / (found + 0.5));
+      terms.push({ postings, weight: repeated * idf * (k1 + 1) });
     }
+    return terms.sort((a, b) => a.postings.ordinals.length - b.postings.ordinals.length);
+  }
+
+  /** The score of the last of the best so far. */
+  #bar(touched: number, limit: number): number {
     const best = new Best(limit);
-    for (let at = 0; at < touchedCount; at += 1) {
-      const ordinal = touched[at] as number;
-      const score = scores[ordinal] as number;
-      scores[ordinal] = 0;
-      if (score >= best.bar && isAllowed(ordinal)) best.offer(ordinal, score);
+    for (let at = 0; at < touched; at += 1) {
+      const ordinal = this.#touched[at] as number;
+      best.offer(ordinal, this.#scores[ordinal] as number);
     }
-    return best.sorted();
+    return best.bar;
+  }
+
+  /** Adds a term's share to every allowed chunk that has it; returns how many chunks have a score now. */
+  #gather(postings: Postings, weight: number, touchedBefore: number, allowed: AllowedChunks): number {
+    const { items: ordinals } = postings.ordinals;
+    const { items: frequencies } = postings.frequencies;
+    const { length } = postings.ordinals;
+    const [scores, touched, lengths, isLive] = [this.#scores, this.#touched, this.#lengths, this.#isLive];
+    const { isEverything, rows, rowOf } = allowed;
+    const { words } = rows;
+    const [flat, slope] = this.#norms();
+    let count = touchedBefore;
+    for (let at = 0; at < length; at += 1) {
+      const ordinal = ordinals[at] as number;
+      const before = scores[ordinal] as number;
+      if (before === 0) {
+        if (isLive[ordinal] !== 1) continue;
+        if (!isEverything) {
+          const row = rowOf[ordinal] as number;
+          if (((words[row >>> 5] as number) & (1 << (row & 31))) === 0) continue;
+        }
+        touched[count++] = ordinal;
+      }
+      const frequency = frequencies[at] as number;
+      scores[ordinal] = before + (weight * frequency) / (frequency + flat + slope * (lengths[ordinal] as number));
+    }
+    return count;
+  }
+
+  /** Adds a term's share to the chunks that have a score already. */
+  #raise(postings: Postings, weight: number, touched: number): number {
+    const { items: ordinals } = postings.ordinals;
+    const { items: frequencies } = postings.frequencies;
+    const { length } = postings.ordinals;
+    const [scores, lengths] = [this.#scores, this.#lengths];
+    const [flat, slope] = this.#norms();
+    for (let at = 0; at < length; at += 1) {
+      const ordinal = ordinals[at] as number;
+      const before = scores[ordinal] as number;
+      if (before === 0) continue;
+      const frequency = frequencies[at] as number;
+      scores[ordinal] = before + (weight * frequency) / (frequency + flat + slope * (lengths[ordinal] as number));
+    }
+    return touched;
+  }
+
+  /** BM25's denominator is frequency + flat + slope × length. */
+  #norms(): readonly [flat: number, slope: number] {
+    const meanLength = Math.max(1, this.#totalLength / Math.max(1, this.#count));
+    return [k1 * (1 - b), (k1 * b) / meanLength];
   }
 
   #makeRoom(ordinal: number): void {

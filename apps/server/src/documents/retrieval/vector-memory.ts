@@ -5,6 +5,7 @@
  */
 import { Best, type Scored } from './best.js';
 import { int8Scores } from './int8-scores.generated.js';
+import type { AllowedChunks } from './text-index.js';
 
 const pageBytes = 65_536;
 /** Ordinals and scores of one call lie in the memory's first pages. */
@@ -33,7 +34,10 @@ export class VectorMemory {
   readonly dimensions: number;
   readonly #stride: number;
   readonly #scanner: Scanner;
+  /** By ordinal: what a unit is worth; 0: no vector. */
   #scales = new Float32Array(1024);
+  /** One more than the highest ordinal ever set. */
+  #end = 0;
 
   constructor(dimensions: number) {
     this.dimensions = dimensions;
@@ -51,6 +55,7 @@ export class VectorMemory {
       throw new RangeError(`a vector of ${vector.length} components among those of ${this.dimensions}`);
     this.#makeRoom(ordinal);
     this.#scales[ordinal] = this.#write(vectorsAt + ordinal * this.#stride, vector);
+    this.#end = Math.max(this.#end, ordinal + 1);
   }
 
   remove(ordinal: number): void {
@@ -59,25 +64,35 @@ export class VectorMemory {
     new Int8Array(this.#scanner.memory.buffer, vectorsAt + ordinal * this.#stride, this.#stride).fill(0);
   }
 
-  /** Best first by cosine similarity; `ordinals` without a vector are passed over. */
-  search(question: Float32Array, ordinals: Iterable<number>, limit: number): Scored[] {
+  /** Best first by cosine similarity. */
+  search(question: Float32Array, allowed: AllowedChunks, limit: number): Scored[] {
     const scale = this.#write(0, question);
     const best = new Best(limit);
     const { memory } = this.#scanner;
     const places = new Uint32Array(memory.buffer, ordinalsAt, batch);
     const dots = new Int32Array(memory.buffer, scoresAt, batch);
+    const scales = this.#scales;
+    const { isEverything, rows, rowOf } = allowed;
+    const { words } = rows;
     let count = 0;
     const scan = (): void => {
       this.#scanner.scores(0, vectorsAt, this.#stride, ordinalsAt, count, scoresAt);
+      let bar = best.bar;
       for (let at = 0; at < count; at += 1) {
         const ordinal = places[at] as number;
-        const score = (dots[at] as number) * scale * (this.#scales[ordinal] as number);
-        if (score >= best.bar) best.offer(ordinal, score);
+        const score = (dots[at] as number) * scale * (scales[ordinal] as number);
+        if (score < bar) continue;
+        best.offer(ordinal, score);
+        bar = best.bar;
       }
       count = 0;
     };
-    for (const ordinal of ordinals) {
-      if (!this.has(ordinal)) continue;
+    for (let ordinal = 0; ordinal < this.#end; ordinal += 1) {
+      if ((scales[ordinal] as number) === 0) continue;
+      if (!isEverything) {
+        const row = rowOf[ordinal] as number;
+        if (((words[row >>> 5] as number) & (1 << (row & 31))) === 0) continue;
+      }
       places[count] = ordinal;
       count += 1;
       if (count === batch) scan();
