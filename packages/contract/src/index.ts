@@ -10,6 +10,7 @@ export * from './identity.js';
 export type { Json } from './json.js';
 export * from './policies.js';
 export * from './problem.js';
+export * from './rag.js';
 export * from './rollouts.js';
 export * from './usage.js';
 export * from './webhooks.js';

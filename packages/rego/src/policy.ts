@@ -63,7 +63,6 @@ export const WORLDLY_BUILTINS: readonly string[] = ['http.send', 'net.lookup_ip_
 const NO_OPTIONS: EvaluateOptions = {};
 const NO_LIMITS: Limits = {};
 
-/** What evaluations have that do not say otherwise. */
 interface PolicyDefaults {
   readonly limits: Limits;
   readonly context?: ContextOptions;
@@ -78,7 +77,8 @@ export class Policy {
   private readonly compiled: CompiledModules;
   private readonly engine: Engine;
   private readonly code: BackEnd;
-  private readonly defaults: PolicyDefaults;
+  /** What evaluations have that do not say otherwise. */
+  readonly defaults: PolicyDefaults;
   private readonly paths = new Map<string, QueryCode>();
   private readonly queries = new Map<string, { plan: QueryPlan; code: QueryCode }>();
   private snapshot: Snapshot;

@@ -7,6 +7,7 @@ import { parseJson, type Value } from '@bailiwick/rego';
 import { type PolicyDocument, parsePolicyKey, policyPrefix } from '../policies/policy-model.js';
 import type { ChangeBatch, KeyValue, KeyValueStore, RangeResult, Watch } from '../ports/key-value-store.port.js';
 import type { PolicyName } from '../ports/policy-archive.port.js';
+import { conditionOf, type DocumentCondition } from './condition.js';
 import { type DecisionQuery, judge, type Verdict, type WorldState } from './decision.js';
 import { type WorldCompiler, withPlatformData } from './world.js';
 
@@ -122,6 +123,28 @@ export class Enforcer {
       () => judge(platform, project, query),
       (state) => (isPlatforms ? judge(state, project, query) : judge(platform, state, query)),
     );
+  }
+
+  /**
+   * The condition on `input.document` under which `decide` would allow; while a version is being rolled out, under which either would.
+   * Never throws.
+   */
+  condition(query: DecisionQuery): readonly DocumentCondition[] {
+    const project = query.project === undefined ? undefined : this.#entries.get(query.project)?.state;
+    const platform = this.#entries.get('platform')?.state;
+    const candidates = [query.project ?? '', 'platform'].flatMap((name) => this.#candidates.get(name) ?? []);
+    const conditions = [conditionOf(platform, project, query)];
+    for (const candidate of candidates)
+      candidate.decide(
+        query,
+        () => judge(platform, project, query),
+        (state) => {
+          const isPlatforms = candidate.project === 'platform';
+          conditions.push(isPlatforms ? conditionOf(state, project, query) : conditionOf(platform, state, query));
+          return judge(platform, project, query);
+        },
+      );
+    return conditions;
   }
 
   /** Versions of policies that a rollout has under way, by the policy's name; they replace the ones before. */

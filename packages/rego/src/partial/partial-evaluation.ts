@@ -24,6 +24,7 @@ export interface PartialOptions {
   readonly names?: Readonly<Record<string, string>>;
   /** Ways through the rules before giving up; default 20,000. */
   readonly maxWays?: number;
+  /** Default: the policy's own. */
   readonly limits?: Limits;
 }
 
@@ -61,7 +62,7 @@ function unknownsOf(root: 'input' | 'data', options: PartialOptions, value: Valu
 
 function evaluatorFor(compiled: Compiled, policy: Policy, options: PartialOptions): PartialEvaluator {
   const session = new Session(() => null);
-  session.start(options.limits ?? {}, false, undefined);
+  session.start(options.limits ?? policy.defaults.limits, false, policy.defaults.context);
   const unknown = {
     input: unknownsOf('input', options, options.input),
     data: unknownsOf('data', options, policy.data),

@@ -1,0 +1,51 @@
+/** The index of this process: one of its own for each project, so that neither words, counts nor times of one show in another. */
+import type { Filter } from '@bailiwick/rego';
+import type { CatalogDocument } from '../../ports/document-catalog.port.js';
+import { type IndexAnswer, type IndexedChunk, type IndexQuestion, ProjectIndex } from './project-index.js';
+
+const nothing: IndexAnswer = { byText: [], byVector: [] };
+
+export class LocalIndex {
+  readonly #projects = new Map<string, ProjectIndex>();
+  #dimensions: number | undefined;
+
+  /** `dimensions` undefined: vectors are kept elsewhere, or there are none yet. */
+  constructor(dimensions: number | undefined) {
+    this.#dimensions = dimensions;
+  }
+
+  put(document: CatalogDocument, chunks: readonly IndexedChunk[]): void {
+    let index = this.#projects.get(document.project);
+    if (!index) {
+      index = new ProjectIndex(this.#dimensions);
+      this.#projects.set(document.project, index);
+    }
+    index.put(document, chunks);
+  }
+
+  remove(project: string, documentId: string): void {
+    const index = this.#projects.get(project);
+    index?.remove(documentId);
+    if (index?.documents === 0) this.#projects.delete(project);
+  }
+
+  search(project: string, question: IndexQuestion): IndexAnswer {
+    return this.#projects.get(project)?.search(question) ?? nothing;
+  }
+
+  select(project: string, filter: Filter): string[] {
+    return this.#projects.get(project)?.select(filter) ?? [];
+  }
+
+  /** Forgets everything, for vectors of another size. */
+  reset(dimensions: number | undefined): void {
+    this.#projects.clear();
+    this.#dimensions = dimensions;
+  }
+
+  get chunks(): number {
+    let chunks = 0;
+    for (const index of this.#projects.values()) chunks += index.chunks;
+    return chunks;
+  }
+}
