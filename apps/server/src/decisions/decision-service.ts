@@ -27,6 +27,8 @@ export interface DecisionRequest {
   readonly requestId: string;
   /** For Bailiwick's own API: what the call does, `policy.read` …; only the platform's policy may allow it. */
   readonly action?: string;
+  /** Of a project's own service inside of Bailiwick: the project's policy decides too. */
+  readonly isOfProject?: boolean;
   /** More members of the input: what an LLM call is about, the route … */
   readonly facts?: Readonly<Record<string, Value>>;
   /** For what applications ask all the time: when it is allowed, it is counted and not logged. */
@@ -60,7 +62,7 @@ export class DecisionService {
     return this.decideOn(buildInput(request), {
       project: request.project,
       claimedProject: claimedProject(request.caller.claims),
-      isControlPlane: request.action !== undefined,
+      isControlPlane: request.action !== undefined && request.isOfProject !== true,
       actor: request.caller.actor,
       requestId: request.requestId,
       isLoggedOnlyWhenDenied: request.isLoggedOnlyWhenDenied === true,

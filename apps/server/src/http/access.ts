@@ -11,6 +11,8 @@ export interface RouteAccess {
   readonly action: 'public' | (string & {});
   /** More of the decision's input: the resource that the call is about. May throw a refusal (not found). */
   readonly facts?: (request: FastifyRequest) => Readonly<Record<string, Value>>;
+  /** A call of a project's own service: the project's policy has its say, as on any request through the gateway. */
+  readonly isOfProject?: boolean;
   /** `facts` are in the body: the caller is authenticated first, and the decision follows once the body has been read. */
   readonly isDecidedByBody?: boolean;
   /** Refused calls leave an audit record, successful ones leave theirs in their own transaction. */

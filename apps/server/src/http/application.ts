@@ -8,7 +8,7 @@ import { parseNumber } from '@bailiwick/rego';
 import Ajv from 'ajv';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { AuditService } from '../audit/audit-service.js';
-import type { Caller, DecisionService } from '../decisions/decision-service.js';
+import { type Caller, claimedProject, type Decision, type DecisionService } from '../decisions/decision-service.js';
 import type { Authenticator } from '../identity/authenticator.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -120,14 +120,26 @@ function authorise(parts: ApplicationParts, request: FastifyRequest, access: Rou
     project: projectOf(request),
     requestId: request.id,
     action: access.action,
+    isOfProject: access.isOfProject === true,
     ...(facts === undefined ? {} : { facts }),
   });
   request.decisionId = decision.id;
   if (decision.allowed) return;
+  if (access.isOfProject === true) throw refusalOfProject(request, access.action, decision);
   throw new BailiwickError('forbidden', {
     reason: 'request.denied',
     message: `The platform policy does not allow ${request.caller.actor} to do this (${access.action}).`,
     extra: { decision_id: decision.id, ...(decision.reasons.length > 0 ? { reasons: decision.reasons } : {}) },
+  });
+}
+
+/** The same for a project that is not there as for one that is not the caller's: only in his own project he is told why. */
+function refusalOfProject(request: FastifyRequest, action: string, decision: Decision): BailiwickError {
+  const isOwn = claimedProject(request.caller.claims) === projectOf(request);
+  return new BailiwickError('forbidden', {
+    reason: 'request.denied',
+    message: `The policies do not allow ${request.caller.actor} to do this (${action}).`,
+    extra: { decision_id: decision.id, ...(isOwn && decision.reasons.length > 0 ? { reasons: decision.reasons } : {}) },
   });
 }
 
