@@ -9,6 +9,8 @@ import { fetchRoutes } from './configs/fetch-routes.js';
 import { createReadListener } from './configs/read-listener.js';
 import { usageRoutes } from './configs/usage-routes.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
+import { documentRoutes } from './documents/document-routes.js';
+import { searchRoutes } from './documents/search-routes.js';
 import { exchangeRoutes, reportRoutes } from './exchange/exchange-routes.js';
 import { flagRoutes } from './flags/flag-routes.js';
 import { ofrepRoutes } from './flags/ofrep-routes.js';
@@ -16,7 +18,7 @@ import type { ManagedResources } from './gateway/managed-resources.js';
 import { gatewayResourceRoutes } from './gateway/resource-routes.js';
 import { createApplication } from './http/application.js';
 import { CrossOrigin } from './http/cross-origin.js';
-import { docsRoutes, documentRoutes } from './http/docs-routes.js';
+import { docsRoutes, openApiRoutes } from './http/docs-routes.js';
 import { TokenBucket } from './http/token-bucket.js';
 import { identityRoutes } from './identity/identity-routes.js';
 import { oidcRoutes } from './identity/oidc-routes.js';
@@ -46,7 +48,7 @@ export async function createControl(
   },
 ): Promise<FastifyInstance> {
   const app = createApplication(applicationParts(platform, settings, logger));
-  await documentRoutes(app);
+  await openApiRoutes(app);
   if (settings.roles.includes('control')) {
     policyRoutes(app, platform);
     gatewayResourceRoutes(app, gatewayResources.managed, gatewayResources.exportText);
@@ -66,6 +68,10 @@ export async function createControl(
     webhookRoutes(app, platform.configuration.webhooks);
     rolloutRoutes(app, platform.configuration);
     ofrepRoutes(app, platform.configuration.ofrep, platform.configuration.limits);
+  }
+  if (settings.roles.includes('rag')) {
+    await documentRoutes(app, platform.documents, settings.maxDocumentBytes);
+    searchRoutes(app, platform.documents);
   }
   if (settings.roles.includes('decide')) {
     opaRoutes(app, platform);

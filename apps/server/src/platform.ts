@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { AuditService } from './audit/audit-service.js';
 import { OutboxWorker } from './audit/outbox-worker.js';
 import { buildConfiguration, type Configuration } from './configuration.js';
@@ -14,6 +15,8 @@ import { ExplanationService } from './decisions/explanation.js';
 import { ImpactService } from './decisions/impact.js';
 import { InstanceRegistry } from './decisions/instances.js';
 import { WorldCompiler } from './decisions/world.js';
+import { buildDocuments, type Documents } from './documents/documents.js';
+import { httpReranker, type Reranker } from './documents/retrieval/reranker.js';
 import type { SecretDefinition } from './gateway/resource-schemas.js';
 import { ApiKeys } from './identity/api-keys.js';
 import { Authenticator } from './identity/authenticator.js';
@@ -35,9 +38,10 @@ import { PolicyCandidates } from './rollouts/policy-candidates.js';
 import type { PolicyTargets } from './rollouts/rollout-service.js';
 import { TrafficCounts } from './rollouts/traffic-counts.js';
 import type { Settings } from './settings.js';
-import { openRateLimits, openStores, openVault, type Stores } from './stores.js';
+import { openEmbedder, openLanguageModel, openRateLimits, openStores, openVault, type Stores } from './stores.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
+import { RagMetrics } from './telemetry/rag-metrics.js';
 
 export interface Platform {
   readonly instanceId: string;
@@ -61,6 +65,7 @@ export interface Platform {
   readonly authenticator: Authenticator;
   readonly secrets: SecretStore;
   readonly configuration: Configuration;
+  readonly documents: Documents;
   readonly cache: Cache;
   /** Counters for the gateway's limits: of this process, or in the Redis that a plugin names. */
   readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
@@ -210,6 +215,19 @@ export async function buildPlatform(
       configuration.startWork();
       stoppers.push(() => configuration.stopWork());
     }
+    const documents = buildDocuments({
+      ...{ catalog: stores.documents, vectors: undefined, store, enforcer, audit, instanceId, onError },
+      openEmbedder: async () => await openEmbedder(settings),
+      model: openLanguageModel(settings),
+      reranker: rerankerOf(settings),
+      metrics: new RagMetrics(metrics),
+      folder: join(settings.dataDirectory, 'documents'),
+    });
+    if (settings.roles.includes('rag')) {
+      documents.start();
+      stoppers.push(() => documents.stop());
+      documents.startWork();
+    }
     observe(metrics, { enforcer, outbox, decisionLog });
     observeStores(metrics, stores);
     const settled = async (timeoutMs: number): Promise<void> => await waitForOutbox(store, timeoutMs);
@@ -235,6 +253,7 @@ export async function buildPlatform(
       authenticator,
       secrets,
       configuration,
+      documents,
       cache,
       openRateLimits: (location) => (location || !given ? openRateLimits(location) : given.localRateLimits),
       stores,
@@ -247,6 +266,12 @@ export async function buildPlatform(
     await stop();
     throw error;
   }
+}
+
+function rerankerOf(settings: Settings): Reranker | undefined {
+  if (settings.rerankUrl === '') return undefined;
+  const { rerankUrl: url, rerankModel: model, rerankToken: token } = settings;
+  return httpReranker({ url, model, token, depth: 30, timeoutMs: 5_000 });
 }
 
 /** What rollouts of policies ask of the policies. */

@@ -42,7 +42,7 @@ export const settingDefinitions = define({
   roles: {
     variable: 'BAILIWICK_ROLES',
     kind: 'list',
-    default: 'gateway,control,decide,sync,worker',
+    default: 'gateway,control,decide,sync,rag,worker',
     meaning: 'Roles this process plays.',
   },
   instanceId: {
@@ -415,6 +415,95 @@ export const settingDefinitions = define({
     kind: 'list',
     default: '',
     meaning: 'Real OPAs that the sync role keeps current by REST push.',
+  },
+
+  maxDocumentBytes: {
+    variable: 'BAILIWICK_MAX_DOCUMENT_BYTES',
+    kind: 'integer',
+    default: '52428800',
+    min: 1,
+    meaning: 'The largest file that the RAG service takes in.',
+  },
+  embeddingFolder: {
+    variable: 'BAILIWICK_EMBEDDING_DIR',
+    kind: 'string',
+    default: '',
+    meaning:
+      'Where the embedding model lies (`npx bailiwick rag fetch-model`). Default: the user’s cache folder. Without a model documents are found by words.',
+  },
+  embeddingThreads: {
+    variable: 'BAILIWICK_EMBEDDING_THREADS',
+    kind: 'integer',
+    default: '1',
+    min: 1,
+    max: 64,
+    meaning: 'Threads that run the embedding model.',
+  },
+  embeddingUrl: {
+    variable: 'BAILIWICK_EMBEDDING_URL',
+    kind: 'string',
+    default: '',
+    meaning: 'An OpenAI-compatible service instead of our own model, up to and including /embeddings.',
+  },
+  embeddingModel: {
+    variable: 'BAILIWICK_EMBEDDING_MODEL',
+    kind: 'string',
+    default: '',
+    meaning: 'That service’s model.',
+  },
+  embeddingDimensions: {
+    variable: 'BAILIWICK_EMBEDDING_DIMENSIONS',
+    kind: 'integer',
+    default: '1536',
+    min: 1,
+    max: 16_384,
+    meaning: 'Components of that model’s vectors.',
+  },
+  embeddingToken: {
+    variable: 'BAILIWICK_EMBEDDING_TOKEN',
+    kind: 'secret',
+    default: '',
+    meaning: 'Bearer token for that service.',
+  },
+  llmUrl: {
+    variable: 'BAILIWICK_LLM_URL',
+    kind: 'string',
+    default: '',
+    meaning:
+      'Where answers are written: OpenAI’s chat completions, up to and including /chat/completions, usually a route of this gateway. Sentences are extracted when empty.',
+  },
+  llmModel: {
+    variable: 'BAILIWICK_LLM_MODEL',
+    kind: 'string',
+    default: '',
+    meaning: 'The model asked for; empty: the route decides.',
+  },
+  llmMaxTokens: {
+    variable: 'BAILIWICK_LLM_MAX_TOKENS',
+    kind: 'integer',
+    default: '800',
+    min: 16,
+    meaning: 'Tokens of an answer, at most.',
+  },
+  llmTimeoutMs: {
+    variable: 'BAILIWICK_LLM_TIMEOUT_MS',
+    kind: 'integer',
+    default: '30000',
+    min: 100,
+    meaning: 'How long the language model may be silent, in milliseconds.',
+  },
+  rerankUrl: {
+    variable: 'BAILIWICK_RERANK_URL',
+    kind: 'string',
+    default: '',
+    meaning: 'A reranker (Cohere’s, Jina’s form), up to and including /rerank. None when empty.',
+  },
+  rerankModel: { variable: 'BAILIWICK_RERANK_MODEL', kind: 'string', default: '', meaning: 'The reranker’s model.' },
+  rerankToken: {
+    variable: 'BAILIWICK_RERANK_TOKEN',
+    kind: 'secret',
+    default: '',
+    meaning: 'Bearer token for the reranker.',
   },
   opaToken: { variable: 'BAILIWICK_OPA_TOKEN', kind: 'secret', default: '', meaning: 'Bearer token for those OPAs.' },
 

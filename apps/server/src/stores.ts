@@ -7,6 +7,7 @@ import { type Embedded, openEmbedded } from './adapters/embedded/open-embedded.j
 import { SqliteDecisionStore } from './adapters/embedded/sqlite-decision-store.js';
 import { MemoryCache } from './adapters/memory/memory-cache.js';
 import { MemoryEventBus } from './adapters/memory/memory-event-bus.js';
+import { OpenAiLanguageModel } from './adapters/openai/openai-language-model.js';
 import type { Postgres } from './adapters/postgres/open-postgres.js';
 import type { DocumentTables } from './adapters/relational/document-tables.js';
 import { RelationalDeliveryStore } from './adapters/relational/relational-delivery-store.js';
@@ -20,8 +21,10 @@ import type { Cache } from './ports/cache.port.js';
 import type { DecisionStore } from './ports/decision-store.port.js';
 import type { DeliveryStore } from './ports/delivery-store.port.js';
 import type { DocumentCatalog } from './ports/document-catalog.port.js';
+import type { Embedder } from './ports/embedder.port.js';
 import type { EventBus } from './ports/event-bus.port.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
+import type { LanguageModel } from './ports/language-model.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
 import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.port.js';
 import type { ResourceStore } from './ports/resource-store.port.js';
@@ -98,6 +101,29 @@ export function openRateLimits(location: RedisLocation | undefined): RateLimitSt
     leave: async (key) => await (await opened).leave(key),
     close: async () => await (await opened).close(),
   };
+}
+
+/** Undefined until there is a model. Rejects with what is wrong with it. */
+export async function openEmbedder(settings: Settings): Promise<Embedder | undefined> {
+  if (settings.embeddingUrl !== '') {
+    const { OpenAiEmbedder } = await import('./adapters/openai/openai-embedder.js');
+    return new OpenAiEmbedder({
+      url: settings.embeddingUrl,
+      model: settings.embeddingModel,
+      dimensions: settings.embeddingDimensions,
+      token: settings.embeddingToken,
+    });
+  }
+  const { defaultModelFolder, hasModel, openOnnxEmbedder } = await import('./adapters/onnx/onnx-embedder.js');
+  const folder = settings.embeddingFolder === '' ? defaultModelFolder() : settings.embeddingFolder;
+  return hasModel(folder) ? await openOnnxEmbedder(folder, settings.embeddingThreads) : undefined;
+}
+
+/** Undefined: answers are extracted. */
+export function openLanguageModel(settings: Settings): LanguageModel | undefined {
+  if (settings.llmUrl === '') return undefined;
+  const { llmUrl: url, llmModel: model, llmMaxTokens: maxTokens, llmTimeoutMs: timeoutMs } = settings;
+  return new OpenAiLanguageModel({ url, model, maxTokens, timeoutMs });
 }
 
 type OnError = (what: string) => (error: unknown) => void;

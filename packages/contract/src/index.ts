@@ -1,6 +1,7 @@
 export * from './audit.js';
 export type { AuditFacts, AuditRecord } from './audit-record.js';
 export * from './configs.js';
+export { localEmbeddingModel } from './embedding-model.js';
 export * from './environments.js';
 export { BailiwickError, type ErrorDetails, type ErrorKind, errorKinds, isBailiwickError } from './errors.js';
 export { isNoneMatch, parseEtags, quoteEtag } from './etags.js';

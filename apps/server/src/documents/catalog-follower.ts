@@ -162,7 +162,7 @@ export class CatalogFollower {
       chunks.map((chunk) => ({
         id: chunk.id,
         text: searchedText(document.title, chunk),
-        vector: vectors.get(chunk.hash),
+        vector: this.#parts.vectors ? undefined : vectors.get(chunk.hash),
       })),
     );
   }

@@ -1,13 +1,14 @@
 /** `/rag/{project}/documents`: take in, list, read, label, read again, delete, and progress as server-sent events. */
+
+import { BailiwickError, DocumentFilter, DocumentLabels, RagDocument } from '@bailiwick/contract';
 import multipart from '@fastify/multipart';
-import { DocumentFilter, DocumentLabels, DocumentReference, RagDocument } from '@bailiwick/contract';
-import { BailiwickError } from '@bailiwick/contract';
 import { type Static, Type } from '@sinclair/typebox';
+import Ajv from 'ajv';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { parseStrictJson } from '../http/strict-json.js';
 import { documentRequest } from './document-requests.js';
-import type { Documents } from './documents.js';
 import { viewOf } from './document-view.js';
+import type { Documents } from './documents.js';
 import { readUpload } from './upload.js';
 
 export const projectPattern = '^[a-z0-9][a-z0-9-]{0,62}$';
@@ -35,7 +36,7 @@ export async function documentRoutes(app: FastifyInstance, documents: Documents,
   progressRoute(app, documents);
 }
 
-function uploadRoute(app: FastifyInstance, { service, connections }: Documents, maxBytes: number): void {
+function uploadRoute(app: FastifyInstance, { service }: Documents, maxBytes: number): void {
   app.post<{ Params: Static<typeof InProject> }>(
     '/rag/:project/documents',
     {
@@ -57,26 +58,6 @@ function uploadRoute(app: FastifyInstance, { service, connections }: Documents, 
         .headers({ location: at, 'x-outcome': outcome })
         .send(viewOf(document));
     },
-  );
-  app.post<{ Params: Static<typeof InProject>; Body: DocumentReference }>(
-    '/rag/:project/references',
-    {
-      config: { access: { action: 'rag.references.write', isOfProject: true, isWrite: true } },
-      schema: {
-        ...{ tags, params: InProject, body: DocumentReference },
-        summary: 'Take in pages, a Git repository or a folder; again: only what changed',
-        response: {
-          200: Type.Object({
-            created: Type.Integer(),
-            replaced: Type.Integer(),
-            unchanged: Type.Integer(),
-            removed: Type.Integer(),
-            failed: Type.Array(Type.Object({ source: Type.String(), reason: Type.String(), message: Type.String() })),
-          }),
-        },
-      },
-    },
-    async (request) => await connections.take(documentRequest(request), request.body),
   );
 }
 
@@ -190,6 +171,7 @@ export function sendEvent(reply: FastifyReply, event: string, data: unknown): vo
 }
 
 const maxFilterDepth = 4;
+const isFilter = new Ajv.default({ strict: false }).compile(DocumentFilter);
 
 function filterOf(text: string): DocumentFilter {
   let filter: unknown;

@@ -28,8 +28,8 @@ export interface IngestionParts {
   readonly embedder: () => Embedder | undefined;
   readonly instanceId: string;
   readonly onProgress: (progress: IngestionProgress) => void;
-  /** A document's new generation is in force, or it was refused. */
-  readonly onChange: () => void;
+  /** Resolves when searches find what the catalog has now. */
+  readonly searchable: () => Promise<void>;
   readonly onError: (error: unknown) => void;
   readonly nowMs: () => number;
 }
@@ -110,14 +110,15 @@ export class Ingestion {
 
   /** Never rejects. */
   async #work(found: CatalogDocument): Promise<void> {
-    const { onError, onProgress, onChange } = this.#parts;
+    const { onError, onProgress, searchable } = this.#parts;
     let claimed: CatalogDocument | undefined;
     try {
       claimed = await this.#claim(found);
       if (!claimed) return;
       await this.#ingest(new Claim(claimed, this.#parts));
+      // The document is in force already; an index that is behind is no fault of it.
+      await searchable().catch(onError);
       onProgress({ project: found.project, id: found.id, step: 'ready' });
-      onChange();
     } catch (error) {
       if (error instanceof Superseded || this.#stop.signal.aborted) return;
       // What is away comes back: the document stays in the queue until its claim ends.
@@ -127,7 +128,6 @@ export class Ingestion {
       }
       await this.#fail(claimed, error).catch(onError);
       onProgress({ project: found.project, id: found.id, step: 'failed' });
-      onChange();
     }
   }
 

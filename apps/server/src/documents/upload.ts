@@ -1,6 +1,7 @@
 /** A multipart upload: one file, and its labels as fields beside it: `title`, `tags` and `groups` (repeated or a JSON list), `metadata` (JSON), `source`. */
-import type { MultipartFile, MultipartValue } from '@fastify/multipart';
+
 import { BailiwickError, DocumentLabels } from '@bailiwick/contract';
+import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import Ajv from 'ajv';
 import type { FastifyRequest } from 'fastify';
 import { parseStrictJson } from '../http/strict-json.js';
@@ -18,9 +19,11 @@ export async function readUpload(request: FastifyRequest, maxBytes: number): Pro
   const fields: [string, string][] = [];
   let file: { readonly name: string; readonly bytes: Uint8Array } | undefined;
   try {
-    for await (const part of request.parts({ limits: { files: 1, fileSize: maxBytes, fields: 250, fieldSize: 65_536 } })) {
+    for await (const part of request.parts({
+      limits: { files: 1, fileSize: maxBytes, fields: 250, fieldSize: 65_536 },
+    })) {
       if (part.type === 'file') file = { name: part.filename, bytes: await bytesOf(part, maxBytes) };
-      else fields.push([part.fieldname, valueOf(part)]);
+      else fields.push([part.fieldname, textOf(part)]);
     }
   } catch (error) {
     if (error instanceof BailiwickError) throw error;
@@ -43,7 +46,7 @@ async function bytesOf(part: MultipartFile, maxBytes: number): Promise<Uint8Arra
   return Buffer.concat(pieces);
 }
 
-function valueOf(part: MultipartValue): string {
+function textOf(part: MultipartValue): string {
   if (typeof part.value !== 'string') throw invalid(`The field ${part.fieldname} is not text.`);
   return part.value;
 }

@@ -21,7 +21,7 @@ const contentPolicy =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
 /** Call before the routes: the document is made of those that come after. */
-export async function documentRoutes(app: FastifyInstance): Promise<void> {
+export async function openApiRoutes(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',

@@ -2,29 +2,27 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { BailiwickError } from '@bailiwick/contract';
+import { BailiwickError, localEmbeddingModel } from '@bailiwick/contract';
 import type { Embedder } from '../../ports/embedder.port.js';
 import type { OnnxReply, OnnxRequest, OnnxSettings } from './onnx-protocol.js';
 
-/** What must lie in the folder: another file under the name would give other vectors under the same model. */
-export const modelFiles = {
-  'model.onnx': '8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6',
-  'vocab.txt': '07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3',
-} as const;
-export const onnxModel = 'all-MiniLM-L6-v2-int8';
-const dimensions = 384;
+const { dimensions } = localEmbeddingModel;
 const maxTokens = 256;
+
+/** Where `bailiwick rag fetch-model` puts it, unless told otherwise. */
+export const defaultModelFolder = (): string => join(homedir(), ...localEmbeddingModel.cacheFolder);
 
 /** Whether a model is there at all; what it is, `openOnnxEmbedder` checks. */
 export function hasModel(folder: string): boolean {
-  return Object.keys(modelFiles).every((name) => existsSync(join(folder, name)));
+  return Object.keys(localEmbeddingModel.files).every((name) => existsSync(join(folder, name)));
 }
 
 /** Errors: an `Error` that names the file whose content is not the one expected, or what the runtime said. */
 export async function openOnnxEmbedder(folder: string, threads: number): Promise<Embedder> {
-  for (const [name, expected] of Object.entries(modelFiles)) {
+  for (const [name, expected] of Object.entries(localEmbeddingModel.files)) {
     const actual = createHash('sha256')
       .update(await readFile(join(folder, name)))
       .digest('hex');
@@ -44,7 +42,7 @@ const unavailable = (cause: unknown): BailiwickError =>
   });
 
 class OnnxEmbedder implements Embedder {
-  readonly model = onnxModel;
+  readonly model = localEmbeddingModel.name;
   readonly dimensions = dimensions;
   readonly #threads: readonly OnnxThread[];
 

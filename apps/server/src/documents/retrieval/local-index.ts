@@ -7,17 +7,11 @@ const nothing: IndexAnswer = { byText: [], byVector: [] };
 
 export class LocalIndex {
   readonly #projects = new Map<string, ProjectIndex>();
-  #dimensions: number | undefined;
-
-  /** `dimensions` undefined: vectors are kept elsewhere, or there are none yet. */
-  constructor(dimensions: number | undefined) {
-    this.#dimensions = dimensions;
-  }
 
   put(document: CatalogDocument, chunks: readonly IndexedChunk[]): void {
     let index = this.#projects.get(document.project);
     if (!index) {
-      index = new ProjectIndex(this.#dimensions);
+      index = new ProjectIndex();
       this.#projects.set(document.project, index);
     }
     index.put(document, chunks);
@@ -35,12 +29,6 @@ export class LocalIndex {
 
   select(project: string, filter: Filter): string[] {
     return this.#projects.get(project)?.select(filter) ?? [];
-  }
-
-  /** Forgets everything, for vectors of another size. */
-  reset(dimensions: number | undefined): void {
-    this.#projects.clear();
-    this.#dimensions = dimensions;
   }
 
   get chunks(): number {

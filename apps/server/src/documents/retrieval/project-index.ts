@@ -45,7 +45,8 @@ interface Row {
 export class ProjectIndex {
   readonly #attributes = new AttributeTable();
   readonly #text = new TextIndex();
-  readonly #vectors: VectorMemory | undefined;
+  /** Made with the first vector; those of one model have one size. */
+  #vectors: VectorMemory | undefined;
   readonly #rows: (Row | undefined)[] = [];
   readonly #rowOf = new Map<string, number>();
   readonly #freeRows: number[] = [];
@@ -55,11 +56,6 @@ export class ProjectIndex {
   #freeOrdinals: number[] = [];
   /** Free once the text index has dropped their postings. */
   #leavingOrdinals: number[] = [];
-
-  /** `dimensions` undefined: vectors are kept elsewhere. */
-  constructor(dimensions: number | undefined) {
-    this.#vectors = dimensions === undefined ? undefined : new VectorMemory(dimensions);
-  }
 
   get documents(): number {
     return this.#rowOf.size;
@@ -85,7 +81,10 @@ export class ProjectIndex {
       const ordinal = known ?? this.#add(at, chunk);
       before.delete(chunk.id);
       ordinals.set(chunk.id, ordinal);
-      if (chunk.vector && this.#vectors && !this.#vectors.has(ordinal)) this.#vectors.set(ordinal, chunk.vector);
+      if (chunk.vector) {
+        this.#vectors ??= new VectorMemory(chunk.vector.length);
+        this.#vectors.set(ordinal, chunk.vector);
+      }
     }
     this.#drop(before.values());
     this.#rows[at] = { documentId: document.id, version: document.version, ordinals };
