@@ -1,7 +1,13 @@
 /** The contract of the documents' catalog on real servers, and what happens when they die. */
 
+import { CosmosClient } from '@azure/cosmos';
 import { MongoClient } from 'mongodb';
 import { describe, expect, it, vi } from 'vitest';
+import {
+  type CosmosCatalogOptions,
+  CosmosDocumentCatalog,
+} from '../../apps/server/src/adapters/cosmos/cosmos-document-catalog.js';
+import { documentItemId } from '../../apps/server/src/adapters/cosmos/cosmos-items.js';
 import { MongoDocumentCatalog } from '../../apps/server/src/adapters/mongodb/mongo-document-catalog.js';
 import { openPostgres, toPostgresError } from '../../apps/server/src/adapters/postgres/open-postgres.js';
 import type { DocumentTables } from '../../apps/server/src/adapters/relational/document-tables.js';
@@ -10,6 +16,7 @@ import { describeDocumentCatalog } from '../../apps/server/src/ports/document-ca
 import type { DocumentCatalog } from '../../apps/server/src/ports/document-catalog.port.js';
 import { makeChunk, makeDocument } from '../../apps/server/src/ports/document-catalog-under-test.contract.js';
 import { expectReason } from '../../apps/server/src/ports/store-under-test.contract.js';
+import { type CosmosServer, startCosmos } from '../servers/cosmos.js';
 import { startMongo } from '../servers/mongo.js';
 import { startPostgres } from '../servers/postgres.js';
 import { describeWithServer } from '../servers/presence.js';
@@ -159,5 +166,82 @@ describeWithServer('mongo', () => {
         return { catalog, close: () => catalog.close() };
       },
     };
+  });
+});
+
+const cosmosEmulator = 'Cosmos DB emulator (@vercel/cosmosdb-server)';
+
+function openCosmos({ endpoint, key }: CosmosServer, more: Partial<CosmosCatalogOptions> = {}): CosmosDocumentCatalog {
+  const container = { endpoint, key, database: 'bailiwick', container: 'documents', isRegional: false };
+  return new CosmosDocumentCatalog({ ...container, timeoutMs: 2_000, ...more });
+}
+
+describeWithServer('cosmos', () => {
+  describeDocumentCatalog(
+    cosmosEmulator,
+    async () => {
+      const server = await startCosmos();
+      const opened: CosmosDocumentCatalog[] = [];
+      const open = (): CosmosDocumentCatalog => {
+        const next = openCosmos(server, { removalGraceMs: 0 });
+        opened.push(next);
+        return next;
+      };
+      const { endpoint, key } = server;
+      const client = new CosmosClient({ endpoint, key, connectionPolicy: { enableEndpointDiscovery: false } });
+      return {
+        catalog: open(),
+        another: async () => open(),
+        // What the first step of a removal leaves.
+        async breakOffRemoval({ project, id: documentId, version }) {
+          const id = documentItemId(documentId);
+          const note = { id, project, uniqueKey: id, kind: 'removal', documentId, removedVersion: version };
+          const item = client.database('bailiwick').container('documents').item(id, project);
+          await item.replace({ ...note, removedMs: Date.now(), sweeping: true });
+        },
+        async dispose() {
+          for (const one of opened) await one.close();
+          client.dispose();
+          await server.stop();
+        },
+      };
+    },
+    { filters: 200 },
+  );
+  // The emulator keeps its data in memory: it is not killed, but cut off.
+  describeFailure(cosmosEmulator, async () => {
+    const server = await startCosmos();
+    return {
+      ...server,
+      isDurable: true,
+      async open() {
+        const catalog = openCosmos(server);
+        return { catalog, close: () => catalog.close() };
+      },
+    };
+  });
+
+  describe(`throttling: ${cosmosEmulator}`, () => {
+    it('waits as long as the service says, and gives up within a bound', async () => {
+      const server = await startCosmos();
+      const catalog = openCosmos(server);
+      try {
+        await catalog.insert(makeDocument('slow', { id: 'a' }));
+        server.throttle(3, 300);
+        const startedMs = Date.now();
+        expect((await catalog.get('slow', 'a'))?.id).toBe('a');
+        expect(Date.now() - startedMs).toBeGreaterThanOrEqual(900);
+        expect(server.throttled()).toBe(3);
+        server.throttle(10_000, 1_000);
+        const throttledMs = Date.now();
+        await expectReason(catalog.get('slow', 'a'), 'store.unavailable');
+        expect(Date.now() - throttledMs).toBeLessThan(8_000);
+        server.throttle(0, 0);
+        expect((await catalog.get('slow', 'a'))?.id).toBe('a');
+      } finally {
+        await catalog.close();
+        await server.stop();
+      }
+    }, 60_000);
   });
 });

@@ -1,5 +1,6 @@
 /** The real servers that tests use, and how to find out whether this machine has them. */
 import { chromiumInstallHint, isChromiumInstalled } from './chromium.js';
+import { cosmosInstallHint, isCosmosInstalled } from './cosmos.js';
 import { etcdInstallHint, isEtcdInstalled } from './etcd.js';
 import { haproxyInstallHint, isHaproxyInstalled } from './haproxy.js';
 import { isKeepalivedInstalled, keepalivedInstallHint } from './keepalived.js';
@@ -17,6 +18,7 @@ export const serverKinds = {
   opa: { title: 'Open Policy Agent', isInstalled: isOpaInstalled, installHint: opaInstallHint },
   mongo: { title: 'MongoDB (stand-in)', isInstalled: isMongoInstalled, installHint: mongoInstallHint },
   postgres: { title: 'PostgreSQL', isInstalled: isPostgresInstalled, installHint: postgresInstallHint },
+  cosmos: { title: 'Cosmos DB (emulator)', isInstalled: isCosmosInstalled, installHint: cosmosInstallHint },
   pgvector: {
     title: 'PostgreSQL with pgvector',
     isInstalled: isPgvectorInstalled,

@@ -14,6 +14,7 @@ function faultsOf(environment: Record<string, string>): readonly string[] {
 describe('settings', () => {
   it.each([
     ['BAILIWICK_DOCUMENT_CATALOG', 'mongodb', { BAILIWICK_MONGODB_URL: 'mongodb://h' }],
+    ['BAILIWICK_DOCUMENT_CATALOG', 'cosmos', { BAILIWICK_COSMOS_ENDPOINT: 'https://h', BAILIWICK_COSMOS_KEY: 'a2V5' }],
     ['BAILIWICK_VECTOR_INDEX', 'pgvector', { BAILIWICK_PGVECTOR_URL: 'postgres://h/d' }],
     ['BAILIWICK_VECTOR_INDEX', 'chroma', { BAILIWICK_CHROMA_URL: 'http://h' }],
     ['BAILIWICK_RELATIONAL_STORE', 'postgres', { BAILIWICK_POSTGRES_URL: 'postgres://h/d' }],

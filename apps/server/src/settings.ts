@@ -303,10 +303,35 @@ export const settingDefinitions = define({
   },
   documentCatalog: {
     variable: 'BAILIWICK_DOCUMENT_CATALOG',
-    kind: { oneOf: ['relational', 'mongodb'] },
+    kind: { oneOf: ['relational', 'cosmos', 'mongodb'] },
     default: 'relational',
     meaning:
-      'Where documents, their chunks and vectors are kept. relational: with BAILIWICK_RELATIONAL_STORE; mongodb: with BAILIWICK_MONGODB_URL.',
+      'Where documents, their chunks and vectors are kept. relational: with BAILIWICK_RELATIONAL_STORE; cosmos: in Cosmos DB; mongodb: with BAILIWICK_MONGODB_URL.',
+  },
+  cosmosEndpoint: {
+    variable: 'BAILIWICK_COSMOS_ENDPOINT',
+    kind: 'string',
+    default: '',
+    meaning: 'Cosmos DB account, https://ACCOUNT.documents.azure.com:443/. One region that writes.',
+  },
+  cosmosKey: {
+    variable: 'BAILIWICK_COSMOS_KEY',
+    kind: 'secret',
+    default: '',
+    meaning: 'Key of that account, which may read and write.',
+  },
+  cosmosDatabase: {
+    variable: 'BAILIWICK_COSMOS_DATABASE',
+    kind: 'string',
+    default: 'bailiwick',
+    meaning: 'Cosmos DB database; made when it is missing.',
+  },
+  cosmosContainer: {
+    variable: 'BAILIWICK_COSMOS_CONTAINER',
+    kind: 'string',
+    default: 'documents',
+    meaning:
+      'Cosmos DB container; made when it is missing, with the partition key /project and the unique key /uniqueKey.',
   },
   vectorIndex: {
     variable: 'BAILIWICK_VECTOR_INDEX',
@@ -744,6 +769,7 @@ const needs: readonly (readonly [keyof Definitions, string, readonly (keyof Defi
   ['relationalStore', 'postgres', ['postgresUrl']],
   ['eventBus', 'rabbitmq', ['rabbitmqUrls']],
   ['documentCatalog', 'mongodb', ['mongodbUrl']],
+  ['documentCatalog', 'cosmos', ['cosmosEndpoint', 'cosmosKey']],
   ['vectorIndex', 'pgvector', ['pgvectorUrl']],
   ['vectorIndex', 'chroma', ['chromaUrl']],
 ];

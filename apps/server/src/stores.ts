@@ -228,9 +228,24 @@ async function openRelational(
 }
 
 async function openDocuments(settings: Settings, relational: Relational, keep: Keep): Promise<DocumentCatalog> {
-  if (settings.documentCatalog !== 'mongodb') return await relational.openDocuments();
-  const { MongoDocumentCatalog } = await import('./adapters/mongodb/mongo-document-catalog.js');
-  return keep(new MongoDocumentCatalog({ url: settings.mongodbUrl, database: settings.mongodbDatabase }));
+  switch (settings.documentCatalog) {
+    case 'cosmos': {
+      const { CosmosDocumentCatalog } = await import('./adapters/cosmos/cosmos-document-catalog.js');
+      const {
+        cosmosEndpoint: endpoint,
+        cosmosKey: key,
+        cosmosDatabase: database,
+        cosmosContainer: container,
+      } = settings;
+      return keep(new CosmosDocumentCatalog({ endpoint, key, database, container }));
+    }
+    case 'mongodb': {
+      const { MongoDocumentCatalog } = await import('./adapters/mongodb/mongo-document-catalog.js');
+      return keep(new MongoDocumentCatalog({ url: settings.mongodbUrl, database: settings.mongodbDatabase }));
+    }
+    default:
+      return await relational.openDocuments();
+  }
 }
 
 async function openVectors(settings: Settings, keep: Keep, onError: OnError): Promise<VectorIndex | undefined> {

@@ -94,10 +94,49 @@ function combine(kind: 'all' | 'some', tests: readonly DocumentTest[]): Document
     if (test.kind !== 'constant') rest.push(test);
     else if (test.value === absorbing) return test;
   }
-  const [only] = rest;
+  const kept = kind === 'some' ? mergeAlternatives(rest) : rest;
+  const [only] = kept;
   if (only === undefined) return { kind: 'constant', value: !absorbing };
-  return rest.length === 1 ? only : { kind, tests: rest };
+  return kept.length === 1 ? only : { kind, tests: kept };
 }
+
+/** `t = a or t = b` is `t one of a, b`, of elements too: long lists of alternatives become one question. */
+function mergeAlternatives(tests: readonly DocumentTest[]): readonly DocumentTest[] {
+  const rest: DocumentTest[] = [];
+  const texts = new Map<string, { readonly subject: Subject; readonly values: Set<string> }>();
+  const lists = new Map<string, { readonly list: ListSubject; readonly inner: DocumentTest[] }>();
+  for (const test of tests) {
+    if (test.kind === 'element') {
+      const key = JSON.stringify(test.list);
+      const entry = lists.get(key) ?? { list: test.list, inner: [] };
+      lists.set(key, entry);
+      entry.inner.push(test.test);
+      continue;
+    }
+    const values = test.kind === 'oneOf' ? test.values : equalTo(test);
+    if (values === undefined || (test.kind !== 'oneOf' && test.kind !== 'text')) {
+      rest.push(test);
+      continue;
+    }
+    const key = JSON.stringify(test.subject);
+    const entry = texts.get(key) ?? { subject: test.subject, values: new Set<string>() };
+    texts.set(key, entry);
+    for (const value of values) entry.values.add(value);
+  }
+  for (const { subject, values } of texts.values()) {
+    const [only = ''] = values;
+    rest.push(
+      values.size === 1
+        ? { kind: 'text', subject, by: 'eq', value: only }
+        : { kind: 'oneOf', subject, values: [...values] },
+    );
+  }
+  for (const { list, inner } of lists.values()) rest.push({ kind: 'element', list, test: combine('some', inner) });
+  return rest;
+}
+
+const equalTo = (test: DocumentTest): readonly string[] | undefined =>
+  test.kind === 'text' && test.by === 'eq' && typeof test.value === 'string' ? [test.value] : undefined;
 
 function placeOf(path: FieldPath, isElement: boolean): Place {
   const [first, key] = path;
