@@ -7,8 +7,13 @@
 
 /** Tokens of a word of so many Latin letters; beyond the end another 0.55 a letter. */
 const tokensByLetters = [
-  0, 1, 1, 1.05, 1.05, 1.06, 1.1, 1.12, 1.18, 1.29, 1.38, 1.56, 1.74, 1.92, 2.3, 2.7, 3.4, 3.9, 4.4, 4.9, 5.5,
+  0, 1, 1, 1.02, 1.02, 1.04, 1.08, 1.11, 1.17, 1.26, 1.36, 1.52, 1.66, 1.82, 2.15, 2.5, 3.4, 3.9, 4.4, 4.9, 5.5,
 ] as const;
+/** More for a long word with `x`, `y` or `z`: most are terms of a trade, which the vocabulary has in pieces. */
+const tokensForRareLetters = 0.45;
+const minRareLetters = 9;
+/** Of a word with two capitals and more: the vocabulary has few abbreviations. */
+const tokensByCapitals = [0, 1, 1.1, 1.68, 1.88, 2.25, 2.2] as const;
 /** Of a number of so many digits; beyond the end half a token a digit. */
 const tokensByDigits = [0, 1, 1, 1.27, 1.25, 2.5, 3, 4, 4.4, 5] as const;
 
@@ -52,6 +57,8 @@ const tokensPerKana = 1;
 export function estimateTokens(text: string, start = 0, end = text.length): number {
   let tokens = 0;
   let inWord = 0;
+  let capitals = 0;
+  let isRare = false;
   let inNumber = 0;
   let inOther = 0;
   for (let index = start; index < end; index++) {
@@ -59,6 +66,8 @@ export function estimateTokens(text: string, start = 0, end = text.length): numb
     const kind = kindOf(code);
     if (kind === kinds.letter) {
       inWord++;
+      if (code <= 0x5a) capitals++;
+      else if (code >= 0x78 && code <= 0x7a) isRare = true;
       continue;
     }
     if (kind === kinds.digit) {
@@ -71,21 +80,31 @@ export function estimateTokens(text: string, start = 0, end = text.length): numb
       inOther += code >= 0xd800 && code < 0xe000 ? 0.5 / tokensPerOther : 1;
       continue;
     }
-    tokens += wordTokens(inWord, inNumber, inOther);
-    inWord = inNumber = inOther = 0;
+    if (inWord + inNumber + inOther > 0) {
+      tokens += wordTokens({ inWord, capitals, isRare, inNumber, inOther });
+      inWord = capitals = inNumber = inOther = 0;
+      isRare = false;
+    }
     if (kind === kinds.mark) tokens += 1;
     else if (kind === kinds.ideograph) tokens += tokensPerKana;
     else if (kind === kinds.syllable) tokens += tokensPerSyllable;
   }
-  return tokens + wordTokens(inWord, inNumber, inOther);
+  return tokens + wordTokens({ inWord, capitals, isRare, inNumber, inOther });
 }
 
-function wordTokens(inWord: number, inNumber: number, inOther: number): number {
+interface WordShape {
+  readonly inWord: number;
+  readonly capitals: number;
+  readonly isRare: boolean;
+  readonly inNumber: number;
+  readonly inOther: number;
+}
+
+function wordTokens({ inWord, capitals, isRare, inNumber, inOther }: WordShape): number {
+  const abbreviation = capitals >= 2 ? tokensByCapitals[inWord] : undefined;
+  const plain = letters(inWord) + (isRare && inWord >= minRareLetters ? tokensForRareLetters : 0);
   // A name such as `cd34` is cut at least where letters meet digits.
   const isMixed = inWord > 0 && inNumber > 0;
-  return (
-    letters(inWord) +
-    (isMixed ? Math.max(0.8, digits(inNumber) * 0.9) : digits(inNumber)) +
-    (inOther === 0 ? 0 : Math.max(1, inOther * tokensPerOther))
-  );
+  const number = isMixed ? Math.max(0.9, digits(inNumber)) : digits(inNumber);
+  return (abbreviation ?? plain) + number + (inOther === 0 ? 0 : Math.max(1, inOther * tokensPerOther));
 }

@@ -182,6 +182,8 @@ class ReadingPool implements DocumentReader {
   #open(): Thread {
     const worker = new Worker(new URL('./reading-worker.mjs', import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMiB, maxYoungGenerationSizeMb: 64, stackSizeMb: 8 },
+      // Options of this process (`--expose-gc`, `--input-type`) are not for threads.
+      execArgv: [],
       // What a library prints about a file is that file's content.
       stdout: true,
       stderr: true,

@@ -41,7 +41,8 @@ class DocxBody implements XmlHandlers {
   readonly #styleOf: (id: string) => DocxStyle;
   readonly #paragraphs: Paragraph[] = [];
   readonly #tables: Table[] = [];
-  #run: Run | undefined;
+  /** A run may hold a text box with runs of its own. */
+  readonly #runs: Run[] = [];
   #listLines: string[] = [];
   #skipped = 0;
   #drawings = 0;
@@ -66,7 +67,8 @@ class DocxBody implements XmlHandlers {
         listDepth: undefined,
         isShaded: false,
       });
-    else if (name === 'r') this.#run = { isHidden: false, isWhite: false, isShaded: false };
+    else if (name === 'r')
+      this.#runs.push({ isHidden: this.#runs.at(-1)?.isHidden ?? false, isWhite: false, isShaded: false });
     else if (name === 'tbl') this.#tables.push({ rows: [], cell: [] });
     else if (name === 'tr') this.#tables.at(-1)?.rows.push([]);
     else if (name === 'drawing' || name === 'pict') this.#drawings++;
@@ -85,7 +87,7 @@ class DocxBody implements XmlHandlers {
     if (name in skippedElements) this.#skipped--;
     if (this.#skipped > 0) return;
     if (name === 'p') this.#endParagraph();
-    else if (name === 'r') this.#run = undefined;
+    else if (name === 'r') this.#runs.pop();
     else if (name === 'drawing' || name === 'pict') this.#drawings--;
     else if (name === 'tc') {
       const table = this.#tables.at(-1);
@@ -100,7 +102,7 @@ class DocxBody implements XmlHandlers {
   }
 
   #say(text: string): void {
-    const run = this.#run;
+    const run = this.#runs.at(-1);
     if (!run) this.#paragraphs.at(-1)?.parts.push(text);
     else if (run.isHidden || this.#isWhiteOnWhite(run)) {
       if (text.trim() !== '') this.#builder.leftOut('hidden pieces of text');
@@ -125,7 +127,7 @@ class DocxBody implements XmlHandlers {
   }
 
   #runProperty(name: string, attributes: XmlAttributes): void {
-    const run = this.#run;
+    const run = this.#runs.at(-1);
     if (!run) return;
     const value = attributeOf(attributes, 'val');
     if (name === 'vanish') run.isHidden = isOn(value);

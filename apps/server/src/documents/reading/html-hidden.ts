@@ -138,6 +138,24 @@ function isHiddenByRule(element: Element, selectors: ReadonlySet<string>): boole
   return names.some((name) => selectors.has(name));
 }
 
+const white = '#ffffff';
+
+/** White text with no ground named for it or around it: a page is white where nothing is said. A class may say anything. */
+function isWhiteOnPage(element: Element): boolean {
+  const style = declarations(attributeOf(element, 'style') ?? '');
+  const own = element.tagName === 'font' ? attributeOf(element, 'color')?.toLowerCase() : undefined;
+  if (colour(style.get('color') ?? own) !== white) return false;
+  for (let at: Element | null = element; at; at = at.parentNode && 'attrs' in at.parentNode ? at.parentNode : null) {
+    const around = declarations(attributeOf(at, 'style') ?? '');
+    const ground = colour(
+      around.get('background-color') ?? around.get('background') ?? attributeOf(at, 'bgcolor')?.toLowerCase(),
+    );
+    if (ground !== undefined) return ground === white;
+    if (attributeOf(at, 'class') !== undefined || attributeOf(at, 'id') !== undefined) return false;
+  }
+  return true;
+}
+
 /** What the notes call it, `''` for what is not worth a note; undefined: it is seen. */
 export function hiddenAs(element: Element, selectors: ReadonlySet<string>): string | undefined {
   const { tagName } = element;
@@ -151,6 +169,7 @@ export function hiddenAs(element: Element, selectors: ReadonlySet<string>): stri
     attributeOf(element, 'aria-hidden')?.toLowerCase() === 'true' ||
     (tagName === 'dialog' && attributeOf(element, 'open') === undefined) ||
     (style !== undefined && isHidingStyle(style)) ||
+    ((style !== undefined || tagName === 'font') && isWhiteOnPage(element)) ||
     isHiddenByRule(element, selectors);
   return isHidden ? 'hidden elements' : undefined;
 }

@@ -22,7 +22,7 @@ interface SlideSize {
   readonly height: number;
 }
 
-const shapeElements = new Set(['sp', 'graphicFrame', 'cxnSp', 'pic']);
+const shapeElements = new Set(['sp', 'graphicFrame', 'cxnSp', 'pic', 'grpSp']);
 const minVisibleHundredths = 200;
 
 class Slide implements XmlHandlers {
@@ -84,9 +84,15 @@ class Slide implements XmlHandlers {
       this.#cell = undefined;
     } else if (shapeElements.has(name) && shape) {
       this.#shapes.pop();
-      if (shape.isHidden || this.#isBeside(shape)) this.#builder.leftOut('hidden shapes');
+      if (this.#isHidden(shape)) this.#builder.leftOut('hidden shapes');
       else this.shapes.push(shape);
     }
+  }
+
+  /** By itself, or with the group it is in; a place in a group is in the group's own measure. */
+  #isHidden(shape: Shape): boolean {
+    const groups = this.#shapes;
+    return [shape, ...groups].some(({ isHidden }) => isHidden) || this.#isBeside(groups[0] ?? shape);
   }
 
   #isBeside({ box: { x, y, cx, cy } }: Shape): boolean {

@@ -151,6 +151,9 @@ describe('HTML', () => {
     ['<p style="color:#FFF;background-color:white">SECRET'],
     ['<p style="color:rgb(255,255,255);background:#ffffff none">SECRET'],
     ['<p style="color:transparent">SECRET'],
+    ['<p style="color:white">SECRET'],
+    ['<p style="background:#fff"><span style="color:#fff">SECRET</span>'],
+    ['<font color="#FFFFFF">SECRET</font>'],
     ['<p style="position:absolute;left:-9999px">SECRET'],
     ['<p style="text-indent:-5000px">SECRET'],
     ['<p style="height:0;overflow:hidden">SECRET'],
@@ -165,6 +168,17 @@ describe('HTML', () => {
     ['<table><tr><td>a<td hidden>SECRET</table>'],
   ])('leaves out %s', async (html) => {
     expect((await read(`<!doctype html><p>seen${html}`)).text).not.toContain('SECRET');
+  });
+
+  it('keeps white text where the ground is another, or may be', async () => {
+    const html = [
+      '<div style="background:#003"><p style="color:white">one</div>',
+      '<table bgcolor=navy><tr><td><font color=white>two</font></table>',
+      '<div class=dark><p style="color:#fff">three</div>',
+    ];
+    const { text, notes } = await read(`<!doctype html>${html.join('')}`);
+    expect(text.split(/\s+/)).toEqual(['one', 'two', 'three']);
+    expect(notes).toEqual([]);
   });
 
   it('refuses other markup', async () => {

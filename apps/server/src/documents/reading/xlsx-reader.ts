@@ -23,6 +23,10 @@ function columnOf(reference: string): number | undefined {
   return column - 1;
 }
 
+/** A row or column that is hidden, or has no size. */
+const isHiddenLine = (attributes: XmlAttributes, size: 'ht' | 'width'): boolean =>
+  (attributes['hidden'] !== undefined && isOn(attributes['hidden'])) || Number(attributes[size] ?? 1) === 0;
+
 class Sheet implements XmlHandlers {
   readonly #builder: DocumentBuilder;
   readonly #book: Book;
@@ -49,11 +53,11 @@ class Sheet implements XmlHandlers {
         value: '',
       };
     } else if (name === 'row') {
-      this.#isRowHidden = attributes['hidden'] !== undefined && isOn(attributes['hidden']);
+      this.#isRowHidden = isHiddenLine(attributes, 'ht');
       if (this.#isRowHidden) this.#builder.leftOut('hidden rows');
       this.#column = -1;
       this.#rows.push([]);
-    } else if (name === 'col' && attributes['hidden'] !== undefined && isOn(attributes['hidden'])) {
+    } else if (name === 'col' && isHiddenLine(attributes, 'width')) {
       this.#hiddenColumns.push([
         Number(attributeOf(attributes, 'min')) - 1,
         Number(attributeOf(attributes, 'max')) - 1,
