@@ -17,6 +17,8 @@ describe('settings', () => {
     ['BAILIWICK_DOCUMENT_CATALOG', 'cosmos', { BAILIWICK_COSMOS_ENDPOINT: 'https://h', BAILIWICK_COSMOS_KEY: 'a2V5' }],
     ['BAILIWICK_VECTOR_INDEX', 'pgvector', { BAILIWICK_PGVECTOR_URL: 'postgres://h/d' }],
     ['BAILIWICK_VECTOR_INDEX', 'chroma', { BAILIWICK_CHROMA_URL: 'http://h' }],
+    ['BAILIWICK_VECTOR_INDEX', 'qdrant', { BAILIWICK_QDRANT_URL: 'http://h' }],
+    ['BAILIWICK_VECTOR_INDEX', 'milvus', { BAILIWICK_MILVUS_URL: 'http://h' }],
     ['BAILIWICK_RELATIONAL_STORE', 'postgres', { BAILIWICK_POSTGRES_URL: 'postgres://h/d' }],
     ['BAILIWICK_EVENT_BUS', 'rabbitmq', { BAILIWICK_RABBITMQ_URLS: 'amqp://h' }],
   ])('%s=%s names everything that it still needs, at once', (variable, value, rest) => {

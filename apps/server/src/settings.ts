@@ -335,7 +335,7 @@ export const settingDefinitions = define({
   },
   vectorIndex: {
     variable: 'BAILIWICK_VECTOR_INDEX',
-    kind: { oneOf: ['embedded', 'pgvector', 'chroma'] },
+    kind: { oneOf: ['embedded', 'pgvector', 'chroma', 'qdrant', 'milvus'] },
     default: 'embedded',
     meaning:
       'What finds the nearest vectors. embedded: in memory. All are made again from the catalog when they are lost.',
@@ -383,6 +383,36 @@ export const settingDefinitions = define({
     kind: 'string',
     default: 'default_database',
     meaning: 'Chroma’s database.',
+  },
+  qdrantUrl: {
+    variable: 'BAILIWICK_QDRANT_URL',
+    kind: 'string',
+    default: '',
+    meaning: 'Qdrant’s REST API, http://host:6333.',
+  },
+  qdrantApiKey: {
+    variable: 'BAILIWICK_QDRANT_API_KEY',
+    kind: 'secret',
+    default: '',
+    meaning: 'Key for Qdrant, sent as `api-key`. None when empty.',
+  },
+  milvusUrl: {
+    variable: 'BAILIWICK_MILVUS_URL',
+    kind: 'string',
+    default: '',
+    meaning: 'Milvus’s RESTful API, http://host:19530.',
+  },
+  milvusToken: {
+    variable: 'BAILIWICK_MILVUS_TOKEN',
+    kind: 'secret',
+    default: '',
+    meaning: 'Token for Milvus, user:password or an API key. None when empty.',
+  },
+  milvusDatabase: {
+    variable: 'BAILIWICK_MILVUS_DATABASE',
+    kind: 'string',
+    default: 'default',
+    meaning: 'Milvus’s database.',
   },
   configPollMs: {
     variable: 'BAILIWICK_CONFIG_POLL_MS',
@@ -772,6 +802,8 @@ const needs: readonly (readonly [keyof Definitions, string, readonly (keyof Defi
   ['documentCatalog', 'cosmos', ['cosmosEndpoint', 'cosmosKey']],
   ['vectorIndex', 'pgvector', ['pgvectorUrl']],
   ['vectorIndex', 'chroma', ['chromaUrl']],
+  ['vectorIndex', 'qdrant', ['qdrantUrl']],
+  ['vectorIndex', 'milvus', ['milvusUrl']],
 ];
 
 function missingFor(values: Readonly<Record<string, unknown>>): readonly string[] {

@@ -261,6 +261,15 @@ async function openVectors(settings: Settings, keep: Keep, onError: OnError): Pr
       const { chromaUrl: url, chromaApiKey: apiKey, chromaTenant: tenant, chromaDatabase: database } = settings;
       return keep(new ChromaIndex({ url, apiKey, tenant, database }));
     }
+    case 'qdrant': {
+      const { QdrantIndex } = await import('./adapters/qdrant/qdrant-index.js');
+      return keep(new QdrantIndex({ url: settings.qdrantUrl, apiKey: settings.qdrantApiKey }));
+    }
+    case 'milvus': {
+      const { MilvusIndex } = await import('./adapters/milvus/milvus-index.js');
+      const { milvusUrl: url, milvusToken: token, milvusDatabase: database } = settings;
+      return keep(new MilvusIndex({ url, token, database }));
+    }
     default:
       return undefined;
   }
