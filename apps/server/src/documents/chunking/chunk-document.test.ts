@@ -94,6 +94,18 @@ describe('chunkDocument', () => {
     }
   });
 
+  it('cuts a sentence without end between words', () => {
+    const text = Array.from({ length: 6000 }, (_, index) => `word${'abc'[index % 3]}`).join(' ');
+    for (const passage of chunkDocument(documentOf([['paragraph', text]])))
+      expect(passage.text).toMatch(/^word[abc]( word[abc])*$/);
+  });
+
+  it('is not held up by text that costs nothing', () => {
+    const startedMs = performance.now();
+    chunkDocument(documentOf(Array.from({ length: 20_000 }, () => ['paragraph', '\u0301'] as const)));
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+  });
+
   it('cuts text without blanks at its own full stops', () => {
     const sentence = '会议室可以在每周一至周五的上午九点到下午六点之间预订。';
     const passages = chunkDocument(documentOf([['paragraph', sentence.repeat(60)]]));

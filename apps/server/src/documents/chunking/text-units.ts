@@ -34,6 +34,16 @@ function trimmed(text: string, [start, end]: Span): Span | undefined {
   return from < to ? [from, to] : undefined;
 }
 
+/** The start of the character that `at` is in, looking no further back than `from`. */
+function characterStart(text: string, from: number, at: number): number {
+  let start = from;
+  for (const { index } of graphemes.segment(text.slice(from, at + 32))) {
+    if (from + index > at) break;
+    start = from + index;
+  }
+  return start;
+}
+
 function sentenceSpans(text: string, start: number, end: number): Span[] {
   const spans: Span[] = [];
   for (let from = start; from < end; ) {
@@ -42,6 +52,11 @@ function sentenceSpans(text: string, start: number, end: number): Span[] {
     const parts = [...sentences.segment(window)];
     // The last sentence of a window may go on behind it.
     const isWhole = to === end || parts.length === 1;
+    if (isWhole && to < end) {
+      const blank = window.search(/\s\S*$/);
+      to = blank > 0 ? from + blank : characterStart(text, to - 32, to);
+      parts.splice(0, 1, { segment: text.slice(from, to), index: 0, input: window });
+    }
     if (!isWhole) to = from + (parts.at(-1)?.index ?? 0);
     for (const { index, segment } of isWhole ? parts : parts.slice(0, -1))
       spans.push([from + index, from + index + segment.length]);
@@ -59,16 +74,6 @@ function lineSpans(text: string, start: number, end: number): Span[] {
     from = to;
   }
   return spans;
-}
-
-/** The start of the character that `at` is in, looking no further back than `from`. */
-function characterStart(text: string, from: number, at: number): number {
-  let start = from;
-  for (const { index } of graphemes.segment(text.slice(from, at + 32))) {
-    if (from + index > at) break;
-    start = from + index;
-  }
-  return start;
 }
 
 /** A word that is too long by itself, such as encoded data: by characters, never inside one. */
@@ -110,10 +115,13 @@ function wordSpans(text: string, [start, end]: Span, maxTokens: number): Span[] 
   return spans;
 }
 
+/** At least one: what costs nothing could be looked at for ever. */
+const tokensOf = (text: string, span: Span): number => Math.max(1, estimateTokens(text, ...span));
+
 /** Units of at most `maxTokens`, in order. */
 export function unitsOf(text: string, block: Block, maxTokens: number): TextUnit[] {
   const { start, end, page, kind } = block;
-  const whole = estimateTokens(text, start, end);
+  const whole = tokensOf(text, [start, end]);
   if (whole <= maxTokens) return [{ start, end, tokens: whole, page, header: null }];
   const coarse = kind === 'paragraph' ? sentenceSpans(text, start, end) : lineSpans(text, start, end);
   const headerSpan = kind === 'table' ? trimmed(text, coarse[0] ?? [start, end]) : undefined;
@@ -126,14 +134,14 @@ export function unitsOf(text: string, block: Block, maxTokens: number): TextUnit
   const room = header ? maxTokens - headerTokens : maxTokens;
   const units: TextUnit[] = [];
   for (const [index, span] of coarse.entries()) {
-    const cost = estimateTokens(text, ...span);
+    const cost = tokensOf(text, span);
     const spans = cost <= room ? [span] : wordSpans(text, span, room);
     for (const one of spans) {
       const clean = trimmed(text, one);
       if (!clean) continue;
       units.push({
         ...{ start: clean[0], end: clean[1], page, header: index === 0 ? null : header },
-        tokens: spans.length === 1 ? cost : estimateTokens(text, ...clean),
+        tokens: spans.length === 1 ? cost : tokensOf(text, clean),
       });
     }
   }
