@@ -163,11 +163,17 @@ export class WorkerPool {
     worker.on('error', (error) => this.#parts.logger.error({ worker: slot, error }, 'the channel to a worker failed'));
     member = { slot, worker, relay, giveBack, exited, isReady: false };
     this.#members.set(slot, member);
+    const endedEarly = (cause?: unknown): Error =>
+      new Error(`gateway worker ${slot} ended while it was starting`, { cause });
     // What is sent before the program has been loaded would be lost.
     await Promise.race([listening, exited]);
+    if (worker.isDead()) throw endedEarly();
     const own = { ...settings, instanceId: `${instanceId}-w${slot}`, roles: ['gateway', 'decide'] };
     const file = this.#file;
-    await relay.call('worker', 'start', { ...about, settings: own, file } satisfies WorkerStart);
+    const start: WorkerStart = { ...about, settings: own, file };
+    await relay.call('worker', 'start', start).catch((error: unknown) => {
+      throw worker.isDead() ? endedEarly(error) : error;
+    });
     member.isReady = true;
     // It has changed while this one was starting.
     if (file !== this.#file) await relay.call('worker', 'useFile', this.#file);
