@@ -7,7 +7,7 @@ import { BailiwickError, isBailiwickError } from '@bailiwick/contract';
 import type { ResponsePhases } from './chain.js';
 import { bodyTooLarge, type Exchange, type UpstreamTarget } from './exchange.js';
 import { ResponseHead } from './response-head.js';
-import { sendHead } from './send-answer.js';
+import { endWith, sendHead } from './send-answer.js';
 import { hostFor, requestHead } from './upstream-request.js';
 import { type Connection, type ResponseReceiver, UpstreamError, type UpstreamRequest } from './upstreams/connection.js';
 import type { Timeouts, UpstreamNode } from './upstreams/upstream-node.js';
@@ -193,7 +193,7 @@ class Forwarding implements ResponseReceiver {
     if (this.#isDone) return;
     if (last && last.length > 0) {
       this.#exchange.sentBytes += last.length;
-      response.end(last);
+      endWith(response, last);
     } else response.end();
     this.#finish();
   }

@@ -1,5 +1,5 @@
 /** What the gateway sends to clients: the head of any answer through the header filters, and whole answers of its own. */
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { isBailiwickError } from '@bailiwick/contract';
 import type { ProblemAnswer } from '../http/problems.js';
 import type { ResponsePhases } from './chain.js';
@@ -16,6 +16,25 @@ export function sendHead(exchange: Exchange, head: ResponseHead, phases: Pick<Re
   exchange.status = head.status;
   head.raw.push('Server', serverHeader);
   exchange.response.writeHead(head.status, head.raw);
+}
+
+/** Bodies up to here go out as one text with the head. */
+const smallBytes = 8 * 1024;
+
+/**
+ * Ends with the last or only piece. A small one of known length leaves together with a head that is still held back as one write: Node would
+ * make three of it (head, body, an empty end), which costs a tenth of an answer. Latin-1 text keeps every byte.
+ */
+export function endWith(response: ServerResponse, body: Buffer): void {
+  const { socket } = response;
+  if (!socket || response.chunkedEncoding || body.length > smallBytes) {
+    response.end(body);
+    return;
+  }
+  socket.cork();
+  response.write(body.toString('latin1'), 'latin1');
+  socket.uncork();
+  response.end();
 }
 
 type ToProblem = (error: unknown, requestId: string) => ProblemAnswer;
@@ -52,7 +71,7 @@ export function sendAnswer(
   const body = phases.bodyFilter ? phases.bodyFilter(exchange, prepared.body, true) : prepared.body;
   exchange.sentBytes += body.length;
   if (exchange.method === 'HEAD' || head.status === 204 || head.status === 304) response.end();
-  else response.end(body);
+  else endWith(response, body);
   about.onDone();
 }
 

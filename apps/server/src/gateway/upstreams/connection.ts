@@ -48,6 +48,9 @@ export interface ResponseReceiver {
   onError(error: UpstreamError): void;
 }
 
+/** Bodies up to here go out as one text with the head: Latin-1 keeps every byte, and one piece is cheaper to send than two. */
+const smallBytes = 8 * 1024;
+
 const busy = new Set<Connection>();
 let sweeper: NodeJS.Timeout | undefined;
 const sweepEveryMs = 100;
@@ -114,6 +117,8 @@ export class Connection {
     watchOver(this);
     const { body, head } = request;
     if (body === undefined) this.socket.write(head, 'latin1');
+    else if (Buffer.isBuffer(body) && body.length <= smallBytes)
+      this.socket.write(head + body.toString('latin1'), 'latin1');
     else if (Buffer.isBuffer(body)) {
       this.socket.cork();
       this.socket.write(head, 'latin1');
