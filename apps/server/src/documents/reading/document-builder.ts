@@ -38,8 +38,9 @@ export class DocumentBuilder {
 
   /** A block without visible text is left out. Errors: `document.too_much_text`. */
   add(kind: BlockKind, given: string, place: BlockPlace = {}): void {
-    const text = this.visible(given).replace(/^(?:[^\S\n]*\n)+|\s+$/g, '');
-    const trimmed = kind === 'code' ? text : text.trimStart();
+    const visible = this.visible(given);
+    // Code keeps the indent of its first line.
+    const trimmed = kind === 'code' ? visible.replace(/^(?:[^\S\n]*\n)+/, '').trimEnd() : visible.trim();
     if (trimmed === '') return;
     const start = this.#length === 0 ? 0 : this.#length + between.length;
     const end = start + trimmed.length;

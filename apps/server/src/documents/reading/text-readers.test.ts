@@ -50,6 +50,27 @@ describe('plain text', () => {
   });
 });
 
+describe('long text of nothing but what is removed', () => {
+  it.each([
+    ['line ends', '\r', 'document.empty'],
+    ['blanks', ' ', 'document.empty'],
+    ['zero-width blanks', '\u200b', 'document.empty'],
+    ['letters and zero-width blanks', 'a\u200b', 'read: aaa'],
+    ['joined pairs', '👩\u200d', 'read: 👩\u200d👩'],
+  ])('is no trouble: %s', async (_what, piece, outcome) => {
+    expect((await refusal(piece.repeat(2_000_000), 'a.txt')).slice(0, outcome.length)).toBe(outcome);
+  });
+});
+
+describe('runs of a million blanks', () => {
+  it.each([['a.txt'], ['a.md'], ['a.csv'], ['a.html']])('cost no more than others in %s', async (name) => {
+    const startedMs = performance.now();
+    const { text } = await read(`a${' '.repeat(1_000_000)}b  \nc`, name);
+    expect(text.replace(/\s+/g, ' ')).toBe('a b c');
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+  });
+});
+
 describe('Markdown', () => {
   it('has headings, lists, tables and code, and a title from its front matter', async () => {
     const document = await read(

@@ -6,10 +6,23 @@ import { type DocumentBuilder, oneLine } from './document-builder.js';
 import { documentError } from './document-errors.js';
 import { readHtml } from './html-reader.js';
 
+/** Tried at the start of each run of blanks only: from every blank of a long run it would be quadratic. */
+const trailingBlanks = /(?<![^\S\n])[^\S\n]+$/gm;
+
+/** Pieces between matches, one at a time: an array of all could be larger than a thread's heap allows. */
+function* piecesBetween(text: string, separator: RegExp): Generator<string> {
+  let from = 0;
+  for (const match of text.matchAll(separator)) {
+    yield text.slice(from, match.index);
+    from = match.index + match[0].length;
+  }
+  yield text.slice(from);
+}
+
 /** Blank lines part paragraphs; a page break does too. */
 export function readPlainText(text: string, builder: DocumentBuilder): void {
-  for (const paragraph of builder.visible(text.replaceAll('\f', '\n\n')).split(/\n[^\S\n]*\n/))
-    builder.add('paragraph', paragraph.replace(/[^\S\n]+$/gm, ''));
+  for (const paragraph of piecesBetween(builder.visible(text.replaceAll('\f', '\n\n')), /\n[^\S\n]*\n\s*/g))
+    builder.add('paragraph', paragraph.replace(trailingBlanks, ''));
 }
 
 /** A front matter (`---`) is for machines, but for its title. */
@@ -172,7 +185,7 @@ export function readJson(text: string, builder: DocumentBuilder): boolean {
 export function readJsonLines(text: string, builder: DocumentBuilder): boolean {
   if (!/^\s*\{/.test(text)) return false;
   const values: unknown[] = [];
-  for (const line of text.split('\n')) {
+  for (const line of piecesBetween(text, /\n+/g)) {
     if (line.trim() === '') continue;
     if (!line.trimStart().startsWith('{')) return false;
     checkJsonDepth(line, builder);

@@ -60,9 +60,29 @@ export interface VisibleText {
   readonly removed: number;
 }
 
-/** Line ends become `\n`. Cost: one pass of a regular expression for text that has nothing to remove. */
+/**
+ * Line ends become `\n`. Cost: one pass of a regular expression for text that has nothing to remove. Long texts go piece by piece: V8 keeps all
+ * matches of a replacement in one array, and ends the whole process when such an array outgrows a thread's heap.
+ */
 export function visibleText(given: string): VisibleText {
   if (!suspicious.test(given)) return { text: given, removed: 0 };
+  const parts: string[] = [];
+  let removed = 0;
+  for (let from = 0; from < given.length; ) {
+    let to = Math.min(given.length, from + pieceCharacters);
+    // Neither a pair of surrogates nor a line end is taken apart.
+    if (to < given.length && /[\ud800-\udbff\r]/.test(given.charAt(to - 1))) to++;
+    const piece = visiblePiece(given.slice(from, to));
+    parts.push(piece.text);
+    removed += piece.removed;
+    from = to;
+  }
+  return { text: parts.join(''), removed };
+}
+
+const pieceCharacters = 256 * 1024;
+
+function visiblePiece(given: string): VisibleText {
   let removed = 0;
   const even = given.replace(lineEnds, '\n');
   const text = even.replace(invisible, (run: string, offset: number) => {
@@ -72,7 +92,7 @@ export function visibleText(given: string): VisibleText {
     const isJoiner = run === '\u200c' || run === '\u200d' || run === '\ufe0f\u200d';
     const after = even.slice(offset + run.length, offset + run.length + 2);
     if (isJoiner && joiningBefore.test(before) && joiningAfter.test(after)) return run;
-    removed += [...run].length;
+    for (const _character of run) removed++;
     return '';
   });
   return { text, removed };
