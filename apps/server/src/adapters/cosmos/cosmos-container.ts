@@ -14,15 +14,13 @@ import { BailiwickError } from '@bailiwick/contract';
 import { storeUnavailable } from '../store-errors.js';
 
 export interface CosmosOptions {
-  /** `https://ACCOUNT.documents.azure.com:443/`. */
+  /** `https://ACCOUNT.documents.azure.com:443/`; one with `http:` is an emulator, which knows no other regions. */
   readonly endpoint: string;
   readonly key: string;
   readonly database: string;
   readonly container: string;
   /** The bound of one request; a call waits at most twice as long for a throttled service. */
   readonly timeoutMs?: number;
-  /** Off for emulators, which know no other regions. */
-  readonly isRegional?: boolean;
 }
 
 const partitionKeyPath = '/project';
@@ -67,6 +65,13 @@ export function outcomeOf(error: unknown): 404 | 409 | 412 | undefined {
   return code === 404 || code === 409 || code === 412 ? code : undefined;
 }
 
+/** The client's errors hold the request with its signature, which is for no log. */
+function withoutRequest(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const { code } = error as { readonly code?: unknown };
+  return new Error(code === undefined ? error.message : `${String(code)}: ${error.message}`);
+}
+
 export class CosmosContainer {
   readonly #client: CosmosClient;
   readonly #options: CosmosOptions;
@@ -74,7 +79,8 @@ export class CosmosContainer {
   #container: Promise<Container> | undefined;
 
   constructor(options: CosmosOptions) {
-    const { endpoint, key, timeoutMs = 5_000, isRegional = true } = options;
+    const { endpoint, key, timeoutMs = 5_000 } = options;
+    const isRegional = new URL(endpoint).protocol === 'https:';
     this.#options = options;
     this.#boundMs = 3 * timeoutMs;
     this.#client = new CosmosClient({
@@ -100,7 +106,7 @@ export class CosmosContainer {
       return await Promise.race([run(), bound]);
     } catch (error) {
       if (outcomeOf(error) !== undefined || error instanceof BailiwickError) throw error;
-      throw storeUnavailable('Cosmos DB', error);
+      throw storeUnavailable('Cosmos DB', withoutRequest(error));
     } finally {
       clearTimeout(timer);
     }
