@@ -132,16 +132,19 @@ export class RelationalDocumentCatalog implements DocumentCatalog {
 
   async select(project: string, filter: Filter): Promise<readonly string[]> {
     const condition = toCondition(reduceFilter(filter), this.#dialect);
-    const rows = await this.#guard(() =>
+    // One row with all of them: ten thousand rows cost more on their way here than the search for them.
+    const all = this.#dialect === 'postgres' ? sql<string>`json_agg(id)::text` : sql<string>`json_group_array(id)`;
+    const { ids } = await this.#guard(() =>
       this.#database
         .selectFrom('documents')
-        .select('id')
+        .select(all.as('ids'))
         .where('project', '=', project)
         .where('generation', '>', 0)
         .where(condition)
-        .execute(),
+        .executeTakeFirstOrThrow(),
     );
-    return rows.map(({ id }) => id);
+    // PostgreSQL has no list of nothing.
+    return ids === null ? [] : (JSON.parse(ids) as readonly string[]);
   }
 
   async remove(project: string, id: string, version: number): Promise<'removed' | 'outdated'> {
