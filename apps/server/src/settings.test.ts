@@ -27,6 +27,11 @@ describe('settings', () => {
     expect(faultsOf({ [variable]: value, ...(rest as unknown as Record<string, string>) })).toEqual([]);
   });
 
+  it.each(['localhost:8000', 'chroma', 'http://', 'ftp://h'])('refuses %s as an address', (address) => {
+    const environment = { BAILIWICK_VECTOR_INDEX: 'chroma', BAILIWICK_CHROMA_URL: address };
+    expect(faultsOf(environment)).toEqual(['BAILIWICK_CHROMA_URL must be an address with http:// or https://.']);
+  });
+
   it('reports unknown names and bad values together', () => {
     const faults = faultsOf({ BAILIWICK_NO_SUCH: '1', BAILIWICK_PORT: 'x', BAILIWICK_VECTOR_INDEX: 'faiss' });
     expect(faults).toHaveLength(3);

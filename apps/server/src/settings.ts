@@ -806,12 +806,23 @@ const needs: readonly (readonly [keyof Definitions, string, readonly (keyof Defi
   ['vectorIndex', 'milvus', ['milvusUrl']],
 ];
 
+const webAddresses: ReadonlySet<keyof Definitions> = new Set(['cosmosEndpoint', 'chromaUrl', 'qdrantUrl', 'milvusUrl']);
+
+const isWebAddress = (value: unknown): boolean =>
+  typeof value === 'string' && /^https?:[/][/]/i.test(value) && URL.canParse(value);
+
 function missingFor(values: Readonly<Record<string, unknown>>): readonly string[] {
   return needs.flatMap(([choice, value, needed]) => {
     if (values[choice] !== value) return [];
     const missing = needed.filter((name) => values[name] === '' || (values[name] as readonly unknown[])?.length === 0);
     const chosen = `${settingDefinitions[choice].variable}=${value}`;
-    return missing.map((name) => `${settingDefinitions[name].variable} must be set with ${chosen}.`);
+    const unfit = needed.filter(
+      (name) => webAddresses.has(name) && !missing.includes(name) && !isWebAddress(values[name]),
+    );
+    return [
+      ...missing.map((name) => `${settingDefinitions[name].variable} must be set with ${chosen}.`),
+      ...unfit.map((name) => `${settingDefinitions[name].variable} must be an address with http:// or https://.`),
+    ];
   });
 }
 
