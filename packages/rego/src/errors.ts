@@ -34,6 +34,13 @@ export interface RegoError {
   readonly location: ErrorLocation;
 }
 
+/** What stands in the place of the errors beyond a limit. */
+export const ERROR_LIMIT_REACHED: RegoError = {
+  code: 'rego_compile_error',
+  message: 'error limit reached',
+  location: { file: '', row: 0, col: 0 },
+};
+
 const ERRORS_BRAND: unique symbol = Symbol.for('bailiwick.rego.errors');
 const EVALUATION_BRAND: unique symbol = Symbol.for('bailiwick.rego.evaluation-error');
 

@@ -63,7 +63,7 @@ function product(numbers: readonly NumberValue[]): NumberValue {
 function extreme(about: string, isBetter: (order: number) => boolean): BuiltinEntry {
   return {
     about,
-    args: { xs: list() },
+    args: { collection: list() },
     result: { y: any },
     evaluate(args, context) {
       const items = listOperand(args, 1);
@@ -78,19 +78,19 @@ function extreme(about: string, isBetter: (order: number) => boolean): BuiltinEn
 export const aggregateBuiltins: readonly Builtin[] = family('aggregates', {
   count: {
     about: 'The number of elements of a collection, or of characters of a string.',
-    args: { xs: anyOf(string, array(), object(), set()) },
+    args: { collection: anyOf(string, array(), object(), set()) },
     result: { n: number },
     evaluate: (args) => count(operand(args, 1)),
   },
   sum: {
     about: 'The sum of numbers.',
-    args: { xs: list(number) },
+    args: { collection: list(number) },
     result: { n: number },
     evaluate: (args, context) => sum(numbersOf(args, context)),
   },
   product: {
     about: 'The product of numbers.',
-    args: { xs: list(number) },
+    args: { collection: list(number) },
     result: { n: number },
     evaluate: (args, context) => product(numbersOf(args, context)),
   },
@@ -98,7 +98,7 @@ export const aggregateBuiltins: readonly Builtin[] = family('aggregates', {
   min: extreme('The element that sorts first; undefined for an empty collection.', (order) => order <= 0),
   sort: {
     about: 'The elements in order.',
-    args: { xs: list() },
+    args: { collection: list() },
     result: { sorted: array() },
     evaluate(args, context) {
       const items = listOperand(args, 1);
@@ -109,14 +109,14 @@ export const aggregateBuiltins: readonly Builtin[] = family('aggregates', {
   all: {
     about: 'Whether every element is true.',
     deprecated: true,
-    args: { xs: list() },
+    args: { collection: list() },
     result: { result: boolean },
     evaluate: (args) => listOperand(args, 1, ['array', 'set']).every((item) => item === true),
   },
   any: {
     about: 'Whether some element is true.',
     deprecated: true,
-    args: { xs: list() },
+    args: { collection: list() },
     result: { result: boolean },
     evaluate: (args) => listOperand(args, 1, ['array', 'set']).includes(true),
   },

@@ -8,10 +8,14 @@ import { number } from './type-decl.js';
 /** Shifts further than this would only serve to exhaust memory. */
 const MAX_SHIFT = 1_000_000n;
 
-function binary(about: string, apply: (x: bigint, y: bigint, context: BuiltinContext) => bigint): BuiltinEntry {
+function binary(
+  about: string,
+  apply: (x: bigint, y: bigint, context: BuiltinContext) => bigint,
+  second = 'y',
+): BuiltinEntry {
   return {
     about,
-    args: { x: number, y: number },
+    args: { x: number, [second]: number },
     result: { z: number },
     evaluate: (args, context) => fromBigInt(apply(bigIntOperand(args, 1), bigIntOperand(args, 2), context)),
   };
@@ -37,8 +41,8 @@ export const bitBuiltins: readonly Builtin[] = family('bits', {
   'bits.and': binary('The bits set in both numbers.', (x, y) => x & y),
   'bits.or': binary('The bits set in either number.', (x, y) => x | y),
   'bits.xor': binary('The bits set in exactly one of the numbers.', (x, y) => x ^ y),
-  'bits.lsh': binary('The number shifted left by a count of bits.', shiftLeft),
-  'bits.rsh': binary('The number shifted right by a count of bits.', shiftRight),
+  'bits.lsh': binary('The number shifted left by a count of bits.', shiftLeft, 's'),
+  'bits.rsh': binary('The number shifted right by a count of bits.', shiftRight, 's'),
   'bits.negate': {
     about: 'The number with every bit inverted.',
     args: { x: number },

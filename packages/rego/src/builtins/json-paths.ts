@@ -286,7 +286,7 @@ export const jsonPathBuiltins: readonly Builtin[] = family('object', {
   },
   'json.patch': {
     about: 'The value after JSON Patch operations (RFC 6902), all of which must apply.',
-    args: { object: any, patches: array(patchType) },
+    args: { target: any, patches: array(patchType) },
     result: { output: any },
     evaluate: (args, context) => applyPatches(operand(args, 1), arrayOperand(args, 2), context),
   },

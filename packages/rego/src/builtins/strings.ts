@@ -28,11 +28,15 @@ const SURROGATES = /[\ud800-\udfff]/;
 const strings = anyOf(array(string), set(string));
 const oneOrMore = anyOf(string, array(string), set(string));
 
-function unary(about: string, apply: (text: string) => string): BuiltinEntry {
+function unary(
+  about: string,
+  apply: (text: string) => string,
+  [argument, result]: readonly [string, string] = ['x', 'y'],
+): BuiltinEntry {
   return {
     about,
-    args: { x: string },
-    result: { y: string },
+    args: { [argument]: string },
+    result: { [result]: string },
     evaluate(args, context) {
       const text = stringOperand(args, 1);
       context.charge(text.length >> 6);
@@ -45,18 +49,25 @@ interface PairSignature {
   readonly about: string;
   readonly names: readonly [string, string];
   readonly result: TypeDecl;
+  /** The result's name; default `output`. */
+  readonly resultName?: string;
 }
 
 function pair(signature: PairSignature, apply: (a: string, b: string, context: BuiltinContext) => Value): BuiltinEntry {
   return {
     about: signature.about,
     args: { [signature.names[0]]: string, [signature.names[1]]: string },
-    result: { output: signature.result },
+    result: { [signature.resultName ?? 'output']: signature.result },
     evaluate: (args, context) => apply(stringOperand(args, 1), stringOperand(args, 2), context),
   };
 }
 
-const test = (about: string, names: readonly [string, string]): PairSignature => ({ about, names, result: boolean });
+const test = (about: string, names: readonly [string, string]): PairSignature => ({
+  about,
+  names,
+  result: boolean,
+  resultName: 'result',
+});
 const change = (about: string, names: readonly [string, string]): PairSignature => ({ about, names, result: string });
 
 const RADIX: ReadonlyMap<Value, number> = new Map([
@@ -218,11 +229,14 @@ export const stringBuiltins: readonly Builtin[] = family('strings', {
     result: { output: string },
     evaluate: substring,
   },
-  split: pair({ about: 'The parts between delimiters.', names: ['x', 'delimiter'], result: array(string) }, split),
+  split: pair(
+    { about: 'The parts between delimiters.', names: ['x', 'delimiter'], result: array(string), resultName: 'ys' },
+    split,
+  ),
   'strings.split_n': {
     about: 'The first parts between delimiters, or the last ones for a negative count.',
     args: { x: string, delimiter: string, n: number },
-    result: { parts: array(string) },
+    result: { ys: array(string) },
     evaluate: splitN,
   },
   'strings.count': pair(
@@ -241,7 +255,7 @@ export const stringBuiltins: readonly Builtin[] = family('strings', {
   trim_suffix: pair(change('Removes a suffix if it is there.', ['value', 'suffix']), (a, b) =>
     b !== '' && a.endsWith(b) ? a.slice(0, -b.length) : a,
   ),
-  trim_space: unary('Removes white space from both ends.', trimSpace),
+  trim_space: unary('Removes white space from both ends.', trimSpace, ['value', 'output']),
   replace: {
     about: 'Replaces every occurrence of a string.',
     args: { x: string, old: string, new: string },

@@ -65,7 +65,7 @@ export const typeBuiltins: readonly Builtin[] = [
   ...family('conversions', {
     to_number: {
       about: 'A number from null, a boolean, a number or a string.',
-      args: { x: anyOf(nothing, boolean, number, string) },
+      args: { value: anyOf(nothing, boolean, number, string) },
       result: { num: number },
       evaluate: (args) => toNumber(operand(args, 1)),
     },

@@ -36,7 +36,7 @@ export const uriBuiltins: readonly Builtin[] = family('uri', {
   'uri.parse': {
     about: 'The components of a URI; those that are empty are left out.',
     args: { uri: string },
-    result: { components: object(string, string) },
+    result: { output: object(string, string) },
     evaluate: (args) => components(stringOperand(args, 1)),
   },
   'uri.is_valid': {

@@ -1,8 +1,12 @@
 /** Stage "calls": every call is of a known function, with as many arguments as it takes. */
+import type { Builtin } from '../builtins/builtin.js';
 import type { Body, Expression, Location, Term } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
 import { allRules, type CompileContext, report, type WorkRule, writtenName } from './model.js';
 import { builtinArity } from './plan-builder.js';
+import { TypeEnvironment } from './type-environment.js';
+import { argumentMessage } from './type-messages.js';
+import { fromDeclaration } from './types.js';
 import { walkBody, walkTerm } from './walk.js';
 
 /** The arity of what an operator names: a built-in or a function of the modules. */
@@ -29,6 +33,18 @@ function displayName(operator: Term): string {
   return name.split('.').map(writtenName).join('.');
 }
 
+/** The types of variables are not known yet. */
+function arityMessage(builtin: Builtin, args: readonly Term[]): string {
+  const environment = new TypeEnvironment(() => undefined);
+  return argumentMessage({
+    operator: builtin.name,
+    problem: 'arity mismatch',
+    have: args.map((arg) => environment.of(arg)),
+    want: builtin.args.map(fromDeclaration),
+    builtin,
+  });
+}
+
 export function checkCall(
   context: Pick<CompileContext, 'errors' | 'builtins'>,
   arityOf: (operator: Term) => number | undefined,
@@ -51,12 +67,12 @@ export function checkCall(
   const isGenerated = call.generated === true && name !== 'eq';
   if ((args.length === arity && !isGenerated) || args.length === arity + 1) return;
   const count = isGenerated ? args.length - 1 : args.length;
-  report(
-    context,
-    'rego_type_error',
-    location,
-    `function ${name} has arity ${arity}, got ${count} argument${count === 1 ? '' : 's'}`,
-  );
+  const builtin = context.builtins.get(name);
+  const message =
+    builtin === undefined
+      ? `function ${name} has arity ${arity}, got ${count} argument${count === 1 ? '' : 's'}`
+      : arityMessage(builtin, args);
+  report(context, 'rego_type_error', location, message);
 }
 
 /** Checks the calls of a body whose nested calls have been expanded. */

@@ -5,7 +5,7 @@
  */
 
 import type { Term } from '../syntax/ast.js';
-import { compareStrings, type Key, keyOf, type Value } from '../values/index.js';
+import { compare, compareStrings, type Key, keyOf, type Value } from '../values/index.js';
 import { type CompileContext, report, type WorkRule, writtenName } from './model.js';
 
 export class TreeNode {
@@ -120,9 +120,9 @@ function checkNode(context: CompileContext, node: TreeNode): void {
   if (inside.length > 0) {
     const list = inside
       .flatMap((child) => child.rules)
-      .map((rule) => `${formatRef(rule.ref)} [${rule.location.file}:${rule.location.row}]`)
+      .map((rule) => `  rule ${formatRef(rule.ref)} at ${rule.location.file}:${rule.location.row}`)
       .sort(compareStrings);
-    report(context, 'rego_type_error', first.location, `rule ${name} conflicts with [${list.join(' ')}]`);
+    report(context, 'rego_type_error', first.location, [`rule ${name} conflicts with:`, ...list].join('\n'));
     return;
   }
   if (kinds.size > 1 || arities.size > 1 || (complete > 0 && complete < node.rules.length) || mixesSets) {
@@ -138,8 +138,16 @@ function checkNode(context: CompileContext, node: TreeNode): void {
   }
 }
 
+/** In the order of the keys, which is the order OPA reports in. */
+function checkBelow(context: CompileContext, node: TreeNode): void {
+  for (const child of [...node.children.values()].sort((a, b) => compare(a.key, b.key))) {
+    checkNode(context, child);
+    checkBelow(context, child);
+  }
+}
+
 export function checkConflicts(context: CompileContext): void {
-  for (const node of context.tree.root.descendants()) checkNode(context, node);
+  checkBelow(context, context.tree.root);
   const packages = new Map<string, string>();
   for (const module of context.modules)
     packages.set(['data', ...module.source.package.path].join('\u0000'), module.source.file);

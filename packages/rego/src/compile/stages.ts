@@ -4,8 +4,9 @@
  * later stages do not stumble over (unused variables, types) are collected and raised at the end.
  */
 import type { Builtin } from '../builtins/builtin.js';
-import { type RegoError, RegoErrors } from '../errors.js';
+import { ERROR_LIMIT_REACHED, type RegoError, RegoErrors } from '../errors.js';
 import type { Body, Module, Rule } from '../syntax/ast.js';
+import { compareStrings } from '../values/index.js';
 import { ruleMetadata } from './annotations.js';
 import { checkBodyCalls, checkCalls, makeArityOf } from './check-calls.js';
 import { checkDeprecated, checkImports, checkRootOverrides } from './check-modules.js';
@@ -68,7 +69,7 @@ export const STAGES: readonly Stage[] = [
   { name: 'build-rule-tree', run: buildRuleTree },
   { name: 'rename-locals', run: renameLocals },
   { name: 'check-templates', run: (context) => mentions(context, '$') && checkTemplates(context) },
-  { name: 'rewrite-prints', run: (context) => mentions(context, 'print') && rewritePrints(context, context.prints) },
+  { name: 'rewrite-prints', run: (context) => mentions(context, 'print') && rewritePrints(context) },
   { name: 'expand-calls', run: expandRules },
   {
     name: 'build-graph',
@@ -119,6 +120,8 @@ export interface CompileInput {
   readonly optimize: boolean;
   readonly builtins: ReadonlyMap<string, Builtin>;
   readonly isAllowed: (builtin: Builtin) => boolean;
+  /** The compilation ends with so many errors and a note; default 0, no limit. */
+  readonly maxErrors?: number;
 }
 
 export interface CompiledModules {
@@ -128,15 +131,41 @@ export interface CompiledModules {
   readonly isOptimized: boolean;
 }
 
+/** By place; at one place by text, as OPA does. */
+function compareErrors(a: RegoError, b: RegoError): number {
+  if (a.location.file !== b.location.file) return a.location.file < b.location.file ? -1 : 1;
+  const byPlace = a.location.row - b.location.row || a.location.col - b.location.col;
+  return byPlace || compareStrings(`${a.code}: ${a.message}`, `${b.code}: ${b.message}`);
+}
+
 /** Throws what was found if something was that ends the compilation, or if it has ended. */
 function raise(context: CompileContext, hasEnded = false): void {
   if (context.errors.length === 0 && !(hasEnded && context.recoverable.length > 0)) return;
-  const errors = [...context.errors, ...context.recoverable];
-  errors.sort((a, b) => {
-    if (a.location.file !== b.location.file) return a.location.file < b.location.file ? -1 : 1;
-    return a.location.row - b.location.row || a.location.col - b.location.col;
-  });
-  throw new RegoErrors(errors);
+  throw new RegoErrors([...context.errors, ...context.recoverable].sort(compareErrors));
+}
+
+/** Ends the compilation at the stage that finds the last error allowed: which those are depends on the order of the stages. */
+class ErrorLimit {
+  private readonly limit: number;
+  private readonly kept: RegoError[] = [];
+  private readonly counted = { errors: 0, recoverable: 0 };
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** To be called after each stage. */
+  check({ errors, recoverable }: CompileContext): void {
+    if (this.limit <= 0) return;
+    const fresh = [recoverable.slice(this.counted.recoverable), errors.slice(this.counted.errors)];
+    // A stage that found both went through the modules once.
+    const isMixed = fresh.every((found) => found.length > 0);
+    this.kept.push(...(isMixed ? fresh.flat().sort(compareErrors) : fresh.flat()));
+    this.counted.errors = errors.length;
+    this.counted.recoverable = recoverable.length;
+    if (this.kept.length < this.limit) return;
+    throw new RegoErrors([...this.kept.slice(0, this.limit).sort(compareErrors), ERROR_LIMIT_REACHED]);
+  }
 }
 
 /** Compiles parsed modules. Errors: `RegoErrors` with everything the failing stage found. */
@@ -157,8 +186,10 @@ export function compileModules(input: CompileInput): CompiledModules {
     graph: new Map(),
     types: undefined,
   };
+  const limit = new ErrorLimit(input.maxErrors ?? 0);
   for (const stage of STAGES) {
     stage.run(context);
+    limit.check(context);
     raise(context);
   }
   raise(context, true);
@@ -181,7 +212,8 @@ export function compileQuery(compiled: CompiledModules, body: Body, inside?: Mod
   for (const name of varsOf(renamed, { skipClosures: true, skipCallHead: true })) {
     if (name !== 'data' && name !== 'input' && !isGenerated(name)) names.add(name);
   }
-  const expanded = new Expander(context).body(rewritePrintsInBody(context, renamed, context.prints));
+  const expanded = new Expander(context).body(rewritePrintsInBody(context, renamed));
+  raise(context);
   checkBodyWiths(context, expanded);
   checkBodyCalls(context, arityOf, expanded);
   raise(context);

@@ -13,6 +13,7 @@ import { type CompileContext, equality, report, variable, type WorkRule, written
 import { dependents, rulesReached } from './recursion.js';
 import { formatRef, groundPrefix, isGroundRef } from './rule-tree.js';
 import { documentRoot, TypeEnvironment } from './type-environment.js';
+import { argumentMessage } from './type-messages.js';
 import { ReferenceChecker, type TypeProblem } from './type-references.js';
 import { unifies, unifyTerm, unifyTerms } from './type-unify.js';
 import {
@@ -256,10 +257,11 @@ export class TypeChecker {
     const shown = showOperator(operator);
     if (type?.kind !== 'function') return { location, message: `undefined function ${shown}`, isFromNil: false };
     const wanted = type.result === undefined ? type.args : [...type.args, type.result];
+    const builtin = isData ? undefined : this.context.builtins.get(name);
     const wantedAt = (index: number): MaybeType => (index < wanted.length ? wanted[index] : type.variadic);
-    const failure = (message: string, have: readonly MaybeType[]): TypeProblem => ({
+    const failure = (problem: string, have: readonly MaybeType[]): TypeProblem => ({
       location,
-      message: `${shown}: ${message}\n\thave: (${have.map(showType).join(', ')})\n\twant: (${wanted.map(showType).join(', ')})`,
+      message: argumentMessage({ operator: shown, problem, have, want: wanted, builtin }),
       isFromNil: have.some(isNil),
     });
     const before = args.map((arg) => environment.of(arg));

@@ -3,8 +3,14 @@ import { builtins } from '../builtins/index.js';
 import { compileModules } from '../compile/stages.js';
 import type { Module } from '../syntax/ast.js';
 
-/** Errors: `RegoErrors` with everything the first failing stage found. */
-export function checkModules(modules: readonly Module[], options: { readonly strict?: boolean } = {}): void {
+export interface CheckOptions {
+  readonly strict?: boolean;
+  /** As OPA's: default 10, 0 is no limit. */
+  readonly maxErrors?: number;
+}
+
+/** Errors: `RegoErrors` with everything found up to the stage that failed. */
+export function checkModules(modules: readonly Module[], options: CheckOptions = {}): void {
   compileModules({
     modules,
     strict: options.strict === true,
@@ -12,5 +18,6 @@ export function checkModules(modules: readonly Module[], options: { readonly str
     optimize: false,
     builtins,
     isAllowed: () => true,
+    maxErrors: options.maxErrors ?? 10,
   });
 }

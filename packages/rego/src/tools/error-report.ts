@@ -2,7 +2,13 @@
  * Errors as OPA's command line shows them: the text of one or many, and the JSON document with code,
  * message, place and, for syntax errors, the line they stand in.
  */
-import { formatRegoError, isRegoErrors, isRegoEvaluationError, type RegoError } from '../errors.js';
+import {
+  ERROR_LIMIT_REACHED,
+  formatRegoError,
+  isRegoErrors,
+  isRegoEvaluationError,
+  type RegoError,
+} from '../errors.js';
 import { type OrderedJson, orderedJson } from './ordered-json.js';
 
 /** The text of a module by its name; the query's name is empty. */
@@ -51,12 +57,7 @@ function detailLines(details: Details): string {
 /** At most `limit` errors, then OPA's note that there are more. */
 export function limitErrors(errors: readonly RegoError[], limit: number): readonly RegoError[] {
   if (limit <= 0 || errors.length <= limit) return errors;
-  const note: RegoError = {
-    code: 'rego_compile_error',
-    message: 'error limit reached',
-    location: { file: '', row: 0, col: 0 },
-  };
-  return [...errors.slice(0, limit), note];
+  return [...errors.slice(0, limit), ERROR_LIMIT_REACHED];
 }
 
 export interface ErrorReportOptions {

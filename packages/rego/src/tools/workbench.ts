@@ -157,6 +157,7 @@ export class Workbench {
       optimize: options.observed !== true,
       builtins: table,
       isAllowed: (builtin) => options.worldly === true || !WORLDLY_BUILTINS.includes(builtin.name),
+      maxErrors: 10,
     });
     this.data = options.data ?? {};
     const probes = new Map<Location, Probe>();

@@ -21,7 +21,7 @@ export function checkCommand(): Command {
       const { maxErrors } = options;
       reporting({ exitCode: 1, asJson: options.format === 'json', maxErrors }, () => {
         const { modules } = loadFiles(paths, { version: versionOf(options), regoOnly: true });
-        checkModules(modules, { strict: options.strict === true });
+        checkModules(modules, { strict: options.strict === true, maxErrors });
       });
     });
 }

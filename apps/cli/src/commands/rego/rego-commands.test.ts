@@ -1,11 +1,9 @@
 /** The commands beside the real OPA: the same arguments give the same output and exit code. */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { CommandFailure } from '../../failure.js';
-import { regoCommand } from '../rego.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { opa, runOpa, runOurs } from './beside-opa.js';
 
 const FILES: Readonly<Record<string, string>> = {
   'p/policy.rego': `package a.b
@@ -68,12 +66,6 @@ todo_test_later if {
   'old.rego': 'package x\n\np[x] { x := input.xs[_] }\n',
 };
 
-interface Outcome {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 let folder = '';
 const before = process.cwd();
 
@@ -88,37 +80,6 @@ afterAll(() => {
   process.chdir(before);
   rmSync(folder, { recursive: true });
 });
-
-async function runOurs(args: readonly string[]): Promise<Outcome> {
-  let [status, stdout, stderr] = [0, '', ''];
-  const out = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    stdout += String(text);
-    return true;
-  });
-  const err = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
-    stderr += String(text);
-    return true;
-  });
-  try {
-    await regoCommand().parseAsync(args, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommandFailure)) throw error;
-    status = error.exitCode;
-    if (error.message !== '') stderr += `${error.message}\n`;
-  } finally {
-    out.mockRestore();
-    err.mockRestore();
-  }
-  return { status, stdout, stderr };
-}
-
-function opaBinary(): string | undefined {
-  const installed = join(process.env['GOPATH'] ?? join(homedir(), 'go'), 'bin', 'opa');
-  if (existsSync(installed)) return installed;
-  return spawnSync('opa', ['version']).status === 0 ? 'opa' : undefined;
-}
-
-const opa = opaBinary();
 
 /** Times differ from run to run. */
 const withoutTimes = (text: string): string =>
@@ -189,7 +150,7 @@ const SAME: readonly (readonly string[])[] = [
 
 describe.skipIf(opa === undefined)('as opa does (skipped when it is not installed)', () => {
   test.each(SAME.map((args) => [args.join(' '), args] as const))('%s', async (_name, args) => {
-    const { status, stdout, stderr } = spawnSync(opa ?? '', [...args], { encoding: 'utf8' });
+    const { status, stdout, stderr } = runOpa(args);
     // The passes OPA makes on top are not ours.
     const ours = await runOurs(args.filter((arg) => arg !== '--coverage-runs' && arg !== ''));
     expect({
@@ -199,7 +160,6 @@ describe.skipIf(opa === undefined)('as opa does (skipped when it is not installe
     }).toEqual({
       status,
       stdout: withoutTimes(stdout),
-      // A number OPA adds to what fmt says.
       stderr: withoutTimes(stderr),
     });
   });
