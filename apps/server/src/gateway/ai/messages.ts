@@ -1,4 +1,4 @@
-/** The texts of a call in whatever format: who says what, and the same with the texts changed. */
+/** The texts of a call in whatever format: who says what. */
 import type { Json, LlmCall } from './llm-call.js';
 
 export interface Spoken {
@@ -40,34 +40,4 @@ function textIn(content: unknown): string {
       return typeof part['text'] === 'string' ? part['text'] : textIn(part['content']);
     })
     .join(' ');
-}
-
-/** The texts that a model reads; addresses, ids and data in base64 are none. */
-const textFields = new Set(['content', 'text', 'input', 'system', 'instructions', 'output', 'arguments', 'messages']);
-
-/** A copy with every text that the model reads changed; the very body when none is. */
-export function withTexts(body: Record<string, unknown>, change: (text: string) => string): Record<string, unknown> {
-  const visit = (value: unknown, isText: boolean): unknown => {
-    if (typeof value === 'string') return isText ? change(value) : value;
-    if (Array.isArray(value)) {
-      const next = value.map((one) => visit(one, isText));
-      return next.some((one, index) => one !== value[index]) ? next : value;
-    }
-    if (!isObject(value)) return value;
-    let result: Record<string, unknown> | undefined;
-    for (const [name, own] of Object.entries(value)) {
-      const isOpaque = name === 'image_url' || name === 'source' || name === 'input_audio' || name === 'file';
-      const next = isOpaque ? own : visit(own, textFields.has(name) || (isText && typeof own === 'object'));
-      if (next === own) continue;
-      result ??= { ...value };
-      result[name] = next;
-    }
-    return result ?? value;
-  };
-  let result = body;
-  for (const name of ['messages', 'input', 'system', 'instructions']) {
-    const next = visit(body[name], name !== 'messages');
-    if (next !== body[name]) result = { ...result, [name]: next };
-  }
-  return result;
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { redactWhole } from './json-redactor.js';
 import { isIban, isLuhn, personalDataKinds, Redactor } from './personal-data.js';
-import { redactWhole, StreamRedactor } from './stream-redactor.js';
+import { StreamRedactor } from './stream-redactor.js';
 import { EventRedactor } from './stream-texts.js';
 
 const redactor = new Redactor(personalDataKinds, [{ name: 'badge', pattern: 'B-[0-9]{6}' }]);
@@ -11,6 +12,7 @@ describe('personal data', () => {
     ['Write to jane.doe+x@mail.example.co.uk, please.', 'Write to [EMAIL], please.'],
     ['Call +49 30 901820 44 or (030) 123-4567.', 'Call [PHONE] or [PHONE].'],
     ['+4915112345678', '[PHONE]'],
+    ['+49 30 901820 44 +49 30 901820 45', '[PHONE] [PHONE]'],
     ['IBAN DE89 3704 0044 0532 0130 00!', 'IBAN [IBAN]!'],
     ['GB82WEST12345698765432', '[IBAN]'],
     ['card 4111 1111 1111 1111, thanks', 'card [CREDIT_CARD], thanks'],

@@ -44,7 +44,7 @@ const patterns: Readonly<Record<PersonalDataKind, Pattern>> = {
   },
   phone: {
     regex:
-      /(?<![\w+]|\d[ -])(?:\+\d{1,3}(?:[ .-]?\(\d{1,5}\))?(?:[ .-]?\d{1,12}){1,6}|\(\d{2,5}\)(?:[ .-]?\d{2,8}){1,4}|0\d{1,4}(?:[ ./-]\d{2,8}){2,4}|\d{3}[.-]\d{3}[.-]\d{4})(?!\w)/g,
+      /(?<![\w+])(?:\+\d{1,3}(?:[ .-]?\(\d{1,5}\))?(?:[ .-]?\d{1,12}){1,6}|(?<!\d[ -])(?:\(\d{2,5}\)(?:[ .-]?\d{2,8}){1,4}|0\d{1,4}(?:[ ./-]\d{2,8}){2,4}|\d{3}[.-]\d{3}[.-]\d{4}))(?!\w)/g,
     part: (found) =>
       groupsWhere(
         found,
@@ -116,6 +116,11 @@ export class Redactor {
       parts = parts.flatMap((part) => (part.isMark ? [part] : divided(part.text, find(part.text))));
     return parts.map((part) => part.text).join('');
   }
+
+  /** Where anything is found, each kind looked for by itself: no cut may be made inside. */
+  spans(text: string): readonly Pick<Found, 'start' | 'end'>[] {
+    return this.#finders.flatMap((find) => find(text));
+  }
 }
 
 interface Part {
@@ -137,8 +142,10 @@ function divided(text: string, found: readonly Found[]): readonly Part[] {
 
 const builtIn =
   (kind: PersonalDataKind): Finder =>
-  (text) => {
+  (written) => {
     const { regex, part } = patterns[kind];
+    // JSON inside of text (code blocks): an escape is no part of what follows it.
+    const text = written.replace(/\\(?:u[0-9a-fA-F]{4}|[nrtbf"/\\])/g, (found) => ' '.repeat(found.length));
     const found: Found[] = [];
     regex.lastIndex = 0;
     for (let match = regex.exec(text); match; match = regex.exec(text)) {

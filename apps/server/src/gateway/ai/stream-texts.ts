@@ -1,30 +1,41 @@
 /**
- * Changes the texts of a streamed answer while it passes: events are parsed, their texts go through a redactor each (one a choice and
- * block), what it holds back waits for the next event, and comes out in front of the event that ends the text.
+ * Changes the texts of a streamed answer while it passes. Each text (of a choice, a block, a tool's arguments, a thought) goes through a
+ * redactor of its own; what that holds back comes out with the text's next piece, or as an event of its own in front of the event that ends
+ * the text. Formats: chat completions, Anthropic messages, responses.
  */
+import { isJsonField, isObject, isTextField, redactedMember } from './answer-texts.js';
+import { JsonRedactor } from './json-redactor.js';
 import type { Json } from './llm-call.js';
 import type { Redactor } from './personal-data.js';
-import { StreamRedactor } from './stream-redactor.js';
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+type Mutable = Record<string, unknown>;
 
-/** One place where a delta's text stands in an event. */
-interface Place {
+/** One place where a piece of a text stands in an event. */
+interface Piece {
   readonly key: string;
-  readonly text: string;
-  readonly put: (text: string) => Json;
-  /** Nothing follows at this place. */
-  readonly isLast: boolean;
+  /** Texts of one choice, block or item. */
+  readonly group: string;
+  readonly holder: Mutable;
+  readonly name: string;
+  readonly path: readonly (string | number)[];
+}
+
+interface Held {
+  readonly stream: JsonRedactor;
+  readonly group: string;
+  readonly isSpoken: boolean;
+  /** An event with nothing but this text. */
+  readonly eventOf: (text: string) => Mutable;
+  readonly eventName: string;
 }
 
 export class EventRedactor {
   readonly #redactor: Redactor;
-  readonly #texts = new Map<
-    string,
-    { readonly stream: StreamRedactor; last: Json; put: (text: string) => Json; name: string }
-  >();
+  readonly #held = new Map<string, Held>();
   #rest: Buffer = Buffer.alloc(0);
+  /** Of the responses format: the last number, and how many events were put in between. */
+  #lastNumber = -1;
+  #inserted = 0;
 
   constructor(redactor: Redactor) {
     this.#redactor = redactor;
@@ -41,7 +52,7 @@ export class EventRedactor {
   flush(): Buffer {
     const rest = this.#rest.toString('utf8');
     this.#rest = Buffer.alloc(0);
-    return Buffer.from((rest === '' ? '' : this.#events(rest)) + this.#release());
+    return Buffer.from((rest === '' ? '' : this.#events(rest)) + this.#release(() => true));
   }
 
   #events(text: string): string {
@@ -51,106 +62,181 @@ export class EventRedactor {
   }
 
   #event(event: string): string {
-    const data = /^data: ?(.*)$/m.exec(event)?.[1];
-    const name = /^event: ?(.*)$/m.exec(event)?.[1] ?? '';
-    if (data === undefined) return event;
-    if (data.trim() === '[DONE]') return this.#release() + event;
+    const lines = [...event.matchAll(/^data: ?(.*)$/gm)].map(([, line = '']) => line);
+    if (lines.length === 0) return event;
+    const data = lines.join('\n');
+    if (data.trim() === '[DONE]') return this.#release(() => true) + event;
     let value: unknown;
     try {
       value = JSON.parse(data);
     } catch {
       // What cannot be read cannot be looked through.
-      return this.#release();
+      return this.#release(() => true);
     }
-    if (!isObject(value)) return event;
-    const place = placeOf(value);
-    if (!place) return endsText(value) ? this.#release() + event : redactedWhole(event, value, name, this.#redactor);
-    const known = this.#texts.get(place.key) ?? {
-      stream: new StreamRedactor(this.#redactor),
-      last: value,
-      put: place.put,
-      name,
-    };
-    this.#texts.set(place.key, known);
-    known.put = place.put;
-    const ready = known.stream.push(place.text) + (place.isLast ? known.stream.flush() : '');
-    return written(place.put(ready), name);
+    if (!isObject(value)) return this.#release(() => true);
+    const name = /^event: ?(.*)$/m.exec(event)?.[1]?.trim() ?? '';
+    return this.#changed(value as Mutable, name);
   }
 
-  /** What is held back, as an event of its own for each place. */
-  #release(): string {
-    let result = '';
-    for (const { stream, put, name } of this.#texts.values()) {
-      const rest = stream.flush();
-      if (rest !== '') result += written(put(rest), name);
+  #changed(value: Mutable, eventName: string): string {
+    const pieces: Piece[] = [];
+    for (const name of Object.keys(value)) this.#collect(value, name, startOf(value), pieces);
+    const ended = endedBy(value);
+    let before = '';
+    for (const { key, group, holder, name } of pieces) {
+      if (holder[name] === '') continue;
+      // A choice that goes on with another text has ended the one before; calls of tools may come side by side.
+      before += this.#release((held, other) => held.isSpoken && held.group === group && other !== key);
     }
-    this.#texts.clear();
+    for (const piece of pieces) this.#pass(piece, value, eventName);
+    // In one event with the last piece: what is held back goes along.
+    for (const { key, group, holder, name } of pieces) {
+      const held = this.#held.get(key);
+      if (!held || !ended(group)) continue;
+      holder[name] = `${String(holder[name])}${held.stream.flush()}`;
+      this.#held.delete(key);
+    }
+    before += this.#release(({ group }) => ended(group));
+    return before + this.#written(value, eventName);
+  }
+
+  /** Finds the pieces of texts, and redacts whatever stands in the event as a whole. */
+  #collect(holder: Mutable, name: string, at: Place, pieces: Piece[]): void {
+    const own = holder[name];
+    const path = [...at.path, name];
+    if (typeof own === 'string') {
+      if (at.isPiece && (isTextField(name) || name === 'delta'))
+        pieces.push({ key: `${at.key}|${name}`, group: at.group, holder, name, path });
+      else holder[name] = redactedMember(name, own, this.#redactor);
+      return;
+    }
+    const isPiece = at.isPiece || name === 'delta' || name === 'content_block';
+    if (isObject(own) && isPiece && name !== 'logprobs' && name !== 'input') {
+      for (const key of Object.keys(own)) this.#collect(own as Mutable, key, { ...at, path, isPiece }, pieces);
+    } else if (Array.isArray(own) && (isPiece || name === 'choices')) {
+      for (const [index, one] of own.entries()) {
+        if (!isObject(one)) continue;
+        const key = `${at.key}/${name}${String(one['index'] ?? index)}`;
+        const group = name === 'choices' ? key : at.group;
+        for (const member of Object.keys(one))
+          this.#collect(one as Mutable, member, { key, group, path: [...path, index], isPiece }, pieces);
+      }
+    } else holder[name] = redactedMember(name, own, this.#redactor);
+  }
+
+  #pass({ key, group, holder, name, path }: Piece, value: Mutable, eventName: string): void {
+    const type = String(value['type'] ?? '');
+    const isJson = isJsonField(name) || /arguments\.delta$/.test(type);
+    const held: Held = {
+      stream: this.#held.get(key)?.stream ?? new JsonRedactor(this.#redactor, isJson),
+      group,
+      isSpoken: !isJson && !path.includes('tool_calls'),
+      eventOf: structureOf(value, path),
+      eventName: type === 'content_block_start' ? 'content_block_delta' : eventName,
+    };
+    this.#held.set(key, held);
+    holder[name] = held.stream.push(String(holder[name]));
+  }
+
+  /** What is held back of the texts that are meant, as an event for each. */
+  #release(isMeant: (held: Held, key: string) => boolean): string {
+    let result = '';
+    for (const [key, held] of this.#held) {
+      if (!isMeant(held, key)) continue;
+      this.#held.delete(key);
+      const rest = held.stream.flush();
+      if (rest === '') continue;
+      const event = held.eventOf(rest);
+      if (typeof event['sequence_number'] === 'number') {
+        event['sequence_number'] = this.#lastNumber + 1 - this.#inserted;
+        result += this.#written(event, held.eventName);
+        this.#inserted += 1;
+      } else result += this.#written(event, held.eventName);
+    }
     return result;
+  }
+
+  #written(value: Mutable, name: string): string {
+    if (typeof value['sequence_number'] === 'number') {
+      value['sequence_number'] += this.#inserted;
+      this.#lastNumber = value['sequence_number'] as number;
+    }
+    return `${name === '' ? '' : `event: ${name}\n`}data: ${JSON.stringify(value)}\n\n`;
   }
 }
 
-const written = (value: Json, name: string): string =>
-  `${name === '' ? '' : `event: ${name}\n`}data: ${JSON.stringify(value)}\n\n`;
+interface Place {
+  readonly key: string;
+  readonly group: string;
+  readonly path: readonly (string | number)[];
+  /** Texts below here are pieces of longer ones. */
+  readonly isPiece: boolean;
+}
+
+const responseIds = ['output_index', 'content_index', 'summary_index', 'item_id'] as const;
+
+/** The text that an event of the responses format speaks of; its `done` has the same. */
+const responseGroup = (value: Json, type: string): string =>
+  `${type.replace(/\.(?:delta|done)$/, '')}/${responseIds.map((name) => String(value[name] ?? '')).join('/')}`;
+
+function startOf(value: Json): Place {
+  const type = String(value['type'] ?? '');
+  const isResponse = type.startsWith('response.');
+  const group = isResponse ? responseGroup(value, type) : String(value['index'] ?? '');
+  // Sound in base64 is no text.
+  return { key: group, group, path: [], isPiece: isResponse && /(?<!audio)\.delta$/.test(type) };
+}
+
+/** Which groups have ended when this event has come. */
+function endedBy(value: Json): (group: string) => boolean {
+  const type = String(value['type'] ?? '');
+  if (/^response\.(?:completed|incomplete|failed)$|^message_(?:stop|delta)$|^error$/.test(type)) return () => true;
+  if (type === 'content_block_stop') return (group) => group === String(value['index'] ?? '');
+  if (type === 'response.output_item.done' || type === 'response.content_part.done')
+    return (group) => group.split('/')[1] === String(value['output_index'] ?? '');
+  if (type.startsWith('response.') && type.endsWith('.done')) {
+    const ended = responseGroup(value, type);
+    return (group) => group === ended;
+  }
+  const choices = Array.isArray(value['choices']) ? (value['choices'] as unknown[]) : [];
+  const ended = new Set(
+    choices.flatMap((choice, index) =>
+      isObject(choice) && typeof choice['finish_reason'] === 'string'
+        ? [`${String(value['index'] ?? '')}/choices${String(choice['index'] ?? index)}`]
+        : [],
+    ),
+  );
+  return (group) => ended.has(group);
+}
+
+/** The event with nothing in it but the one text and what says where that belongs. */
+function structureOf(value: Json, path: readonly (string | number)[]): (text: string) => Mutable {
+  if (value['type'] === 'content_block_start') {
+    const name = String(path.at(-1));
+    return (text) => ({
+      type: 'content_block_delta',
+      index: value['index'],
+      delta: { type: `${name}_delta`, [name]: text },
+    });
+  }
+  const scalars = Object.fromEntries(Object.entries(value).filter(([, own]) => typeof own !== 'object'));
+  return (text) => ({ ...scalars, ...(pruned(value, path, text) as Mutable) });
+}
+
+function pruned(node: unknown, path: readonly (string | number)[], text: string): unknown {
+  const [name, ...rest] = path;
+  if (name === undefined) return text;
+  if (typeof name === 'number') return [pruned((node as readonly unknown[])[name], rest, text)];
+  const own = node as Json;
+  const kept: Mutable = {};
+  if (own['index'] !== undefined) kept['index'] = own['index'];
+  if (own['type'] !== undefined && own['function'] === undefined) kept['type'] = own['type'];
+  if (own['finish_reason'] !== undefined) kept['finish_reason'] = null;
+  return { ...kept, [name]: pruned(own[name], rest, text) };
+}
 
 function endOfEvents(all: Buffer): number {
   const unix = all.lastIndexOf('\n\n');
   const other = all.lastIndexOf('\r\n\r\n');
   return Math.max(unix < 0 ? 0 : unix + 2, other < 0 ? 0 : other + 4);
-}
-
-/** Chat completions, Anthropic messages, responses: where the next piece of text stands. */
-function placeOf(value: Json): Place | undefined {
-  const choice = Array.isArray(value['choices']) ? (value['choices'][0] as unknown) : undefined;
-  if (isObject(choice) && isObject(choice['delta']) && typeof choice['delta']['content'] === 'string') {
-    const { delta } = choice;
-    return {
-      key: `choice-${String(choice['index'])}`,
-      text: String(delta['content']),
-      put: (text) => ({ ...value, choices: [{ ...choice, delta: { ...delta, content: text } }] }),
-      isLast: typeof choice['finish_reason'] === 'string',
-    };
-  }
-  const delta = value['delta'];
-  if (value['type'] === 'content_block_delta' && isObject(delta) && typeof delta['text'] === 'string')
-    return {
-      key: `block-${String(value['index'])}`,
-      text: delta['text'],
-      put: (text) => ({ ...value, delta: { ...delta, text } }),
-      isLast: false,
-    };
-  if (value['type'] === 'response.output_text.delta' && typeof delta === 'string')
-    return {
-      key: `output-${String(value['output_index'])}-${String(value['content_index'])}`,
-      text: delta,
-      put: (text) => ({ ...value, delta: text }),
-      isLast: false,
-    };
-  return undefined;
-}
-
-/** Events before which whatever is held back must have come. */
-function endsText(value: Json): boolean {
-  const choice = Array.isArray(value['choices']) ? (value['choices'][0] as unknown) : undefined;
-  if (isObject(choice) && typeof choice['finish_reason'] === 'string') return true;
-  return (
-    value['type'] === 'content_block_stop' || value['type'] === 'message_stop' || value['type'] === 'message_delta'
-  );
-}
-
-/** Events of the responses format repeat the whole text when it is done. */
-function redactedWhole(event: string, value: Json, name: string, redactor: Redactor): string {
-  const type = String(value['type'] ?? '');
-  if (!type.startsWith('response.') || !/done$|completed$/.test(type)) return event;
-  const visit = (one: unknown): unknown => {
-    if (typeof one === 'string') return one;
-    if (Array.isArray(one)) return one.map(visit);
-    if (!isObject(one)) return one;
-    return Object.fromEntries(
-      Object.entries(one).map(([key, own]) => [
-        key,
-        key === 'text' && typeof own === 'string' ? redactor.redact(own) : visit(own),
-      ]),
-    );
-  };
-  return written(visit(value) as Json, name);
 }

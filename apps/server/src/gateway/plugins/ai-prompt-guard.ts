@@ -4,13 +4,14 @@
  */
 import { compileRegex } from '@bailiwick/rego';
 import { type Static, Type } from '@sinclair/typebox';
+import { redactedAnswer, redactedCall } from '../ai/answer-texts.js';
 import { injectionPatterns } from '../ai/injection-patterns.js';
+import { redactWhole } from '../ai/json-redactor.js';
 import type { LlmCall } from '../ai/llm-call.js';
-import { spokenIn, withTexts } from '../ai/messages.js';
+import { spokenIn } from '../ai/messages.js';
 import { personalDataKinds, Redactor } from '../ai/personal-data.js';
 import { plainForms } from '../ai/plain-forms.js';
 import { readCall } from '../ai/read-call.js';
-import { redactWhole } from '../ai/stream-redactor.js';
 import { EventRedactor } from '../ai/stream-texts.js';
 import type { Exchange } from '../exchange.js';
 import type { Outcome, Plugin, PluginHooks } from '../plugin.js';
@@ -122,7 +123,7 @@ export function injectionGuard(): (text: string) => boolean {
 }
 
 function redactRequest(exchange: Exchange, call: LlmCall, redactor: Redactor): void {
-  const body = withTexts(call.body, (text) => redactWhole(redactor, text));
+  const body = redactedCall(call.body, redactor);
   if (body === call.body) return;
   call.change(body);
   exchange.replaceBody(Buffer.from(JSON.stringify(body)));
@@ -165,18 +166,6 @@ function redactedJson(bytes: Buffer, redactor: Redactor): Buffer {
   } catch {
     return Buffer.from(redactWhole(redactor, bytes.toString('utf8')));
   }
-  let isChanged = false;
-  const visit = (one: unknown, name: string): unknown => {
-    if (typeof one === 'string') {
-      if (name !== 'content' && name !== 'text' && name !== 'arguments') return one;
-      const next = redactWhole(redactor, one);
-      isChanged ||= next !== one;
-      return next;
-    }
-    if (Array.isArray(one)) return one.map((own) => visit(own, name));
-    if (typeof one !== 'object' || one === null) return one;
-    return Object.fromEntries(Object.entries(one).map(([key, own]) => [key, visit(own, key)]));
-  };
-  const next = visit(value, '');
-  return isChanged ? Buffer.from(JSON.stringify(next)) : bytes;
+  const next = redactedAnswer(value, redactor);
+  return next === value ? bytes : Buffer.from(JSON.stringify(next));
 }
