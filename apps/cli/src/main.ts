@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { auditCommand } from './commands/audit.js';
 import { gatewayCommand } from './commands/gateway.js';
 import { policyCommand } from './commands/policy.js';
+import { ragCommand } from './commands/rag.js';
 import { regoCommand } from './commands/rego.js';
 import { secretCommand } from './commands/secret.js';
 import { tokenCommand } from './commands/token.js';
@@ -18,6 +19,7 @@ const program = new Command('bailiwick')
   .addCommand(secretCommand())
   .addCommand(tokenCommand())
   .addCommand(typesCommand())
+  .addCommand(ragCommand())
   .addCommand(regoCommand());
 
 program.exitOverride((error) => {

@@ -44,8 +44,8 @@ export function bestSentences(question: string, passages: readonly Passage[]): C
       for (const term of new Set(terms)) score += weight.get(term) ?? 0;
       for (let at = 1; at < terms.length; at += 1) if (pairs.has(`${terms[at - 1]} ${terms[at]}`)) score += 0.5;
       // A long sentence has more terms by chance.
-      const length = 1 + Math.max(0, terms.length - 40) / 80;
-      return { text: shortened(text), passage, score: (score / length) * (passages[passage]?.score ?? 0) ** 0.5 };
+      const length = 1 + Math.max(0, terms.length - 25) / 60;
+      return { text: shortened(text), passage, score: (score / length) * (passages[passage]?.score ?? 0) ** 2 };
     })
     .filter(({ score }) => score > 0);
   return distinct(scored.sort((a, b) => b.score - a.score || a.passage - b.passage)).slice(0, sentencesTaken);
