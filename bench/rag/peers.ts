@@ -20,12 +20,21 @@ interface MiniSearch {
 export function miniSearch(passages: readonly EmbeddedPassage[]): Ranker {
   if (!existsSync(join(peerFolder, 'node_modules', 'minisearch'))) {
     console.error('Installing minisearch (once) …');
-    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: peerFolder, stdio: 'ignore' });
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts'], {
+      cwd: peerFolder,
+      stdio: 'ignore',
+    });
   }
-  const Constructor = createRequire(join(peerFolder, 'package.json'))('minisearch') as new (options: object) => MiniSearch;
+  const Constructor = createRequire(join(peerFolder, 'package.json'))('minisearch') as new (
+    options: object,
+  ) => MiniSearch;
   const index = new Constructor({ fields: ['text'], storeFields: ['document'] });
   index.addAll(passages.map(({ id, text, document }) => ({ id, text, document })));
-  return ({ text }) => index.search(text).slice(0, depth).map(({ document }) => document);
+  return ({ text }) =>
+    index
+      .search(text)
+      .slice(0, depth)
+      .map(({ document }) => document);
 }
 
 export interface PostgresRankers {

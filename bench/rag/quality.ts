@@ -20,7 +20,12 @@ const depth = 100;
 
 export function indexOf(passages: readonly EmbeddedPassage[]): ProjectIndex {
   const index = new ProjectIndex();
-  const byDocument = Map.groupBy(passages, ({ document }) => document);
+  const byDocument = new Map<number, EmbeddedPassage[]>();
+  for (const passage of passages) {
+    const some = byDocument.get(passage.document) ?? [];
+    some.push(passage);
+    byDocument.set(passage.document, some);
+  }
   for (const [document, some] of byDocument) {
     const attributes = { ...{ name: '', title: '', media_type: '', source: '', created_by: '', created_at: '' } };
     const lists = { tags: [], groups: [], metadata: {}, updated_at: '', size: 0 };

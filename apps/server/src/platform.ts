@@ -222,6 +222,7 @@ export async function buildPlatform(
       reranker: rerankerOf(settings),
       metrics: new RagMetrics(metrics),
       folder: join(settings.dataDirectory, 'documents'),
+      isAlone: settings.relationalStore === 'embedded',
     });
     if (settings.roles.includes('rag')) {
       documents.start();

@@ -68,7 +68,8 @@ async function measure(options: EvaluateOptions, query: JudgedQuery) {
   const { items } = await post<SearchAnswer>(options, 'search', { query: query.text, limit: 100, mode: options.mode });
   const ms = performance.now() - started;
   const ranked = distinct(items.map(({ document }) => idOf(document.name)));
-  const asked = options.answers && query.answers && query.answers.length > 0 ? await ask(options, query, query.answers) : undefined;
+  const asked =
+    options.answers && query.answers && query.answers.length > 0 ? await ask(options, query, query.answers) : undefined;
   return { ms, ndcg10: ndcg(ranked, query.judged), recall100: recall(ranked, query.judged), ...asked };
 }
 

@@ -36,6 +36,8 @@ export interface DocumentsParts {
   /** Of the originals. */
   readonly folder: string;
   readonly instanceId: string;
+  /** No other instance has this catalog. */
+  readonly isAlone: boolean;
   readonly onError: (what: string) => (error: unknown) => void;
 }
 
@@ -67,7 +69,8 @@ export function buildDocuments(parts: DocumentsParts): Documents {
   const originals = new Originals(parts.folder);
   const reader = openDocumentReader();
   const ingestion = new Ingestion({
-    ...{ catalog, originals, reader, embedder, instanceId: parts.instanceId, nowMs: Date.now },
+    ...{ catalog, originals, reader, embedder, instanceId: parts.instanceId, isAlone: parts.isAlone },
+    nowMs: Date.now,
     onProgress: (step) => {
       progress.tell(step);
       metrics.ingested(step.step);

@@ -27,6 +27,8 @@ export interface IngestionParts {
   /** Undefined until there is a model: documents are found by words then. */
   readonly embedder: () => Embedder | undefined;
   readonly instanceId: string;
+  /** No other instance has this catalog: claims of others are left over from before a crash. */
+  readonly isAlone: boolean;
   readonly onProgress: (progress: IngestionProgress) => void;
   /** Resolves when searches find what the catalog has now. */
   readonly searchable: () => Promise<void>;
@@ -37,6 +39,7 @@ export interface IngestionParts {
 const claimMs = 60_000;
 const embedAtOnce = 16;
 const idleMs = 1_000;
+const leftClaims = 1_000;
 const targetTokens = 200;
 const maxTokens = 256;
 
@@ -74,6 +77,7 @@ export class Ingestion {
   }
 
   async #run(): Promise<void> {
+    if (this.#parts.isAlone) await this.#freeLeftClaims().catch(this.#parts.onError);
     while (!this.#stop.signal.aborted) {
       let found = 0;
       try {
@@ -95,6 +99,12 @@ export class Ingestion {
       }
       if (found === 0) await this.#pause();
     }
+  }
+
+  async #freeLeftClaims(): Promise<void> {
+    const { catalog } = this.#parts;
+    for (const document of await catalog.pending(Number.MAX_SAFE_INTEGER, leftClaims))
+      if (document.claim) await catalog.replace({ ...document, version: document.version + 1, claim: null });
   }
 
   async #pause(): Promise<void> {
