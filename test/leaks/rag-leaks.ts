@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { compile, matchesFilter, type Policy, RegoSet, type Value } from '@bailiwick/rego';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { searchedText } from '../../apps/server/src/documents/document-chunks.js';
 import { buildDocuments, type Documents } from '../../apps/server/src/documents/documents.js';
 import { type DocumentRequest, policyView, Visibility } from '../../apps/server/src/documents/visibility.js';
@@ -160,12 +160,11 @@ export function describeLeaks(
         onError: (what) => (error) => console.error(what, error),
       });
       documents.start();
-      // The first searches wait for the index.
-      await documents.search
-        .search(requestOf(people[0] as Person, projects[0] as string), {
+      const ask = async () =>
+        await documents.search.search(requestOf(people[0] as Person, people[0]?.project ?? ''), {
           ...{ query: 'topic1', limit: 1, mode: 'text' },
-        })
-        .catch(() => undefined);
+        });
+      await vi.waitFor(ask, { timeout: 500_000, interval: 500 });
     }, 600_000);
     afterAll(async () => {
       await documents?.stop();

@@ -216,13 +216,13 @@ export async function buildPlatform(
       stoppers.push(() => configuration.stopWork());
     }
     const documents = buildDocuments({
-      ...{ catalog: stores.documents, vectors: undefined, store, enforcer, audit, instanceId, onError },
+      ...{ catalog: stores.documents, vectors: stores.vectors, store, enforcer, audit, instanceId, onError },
       openEmbedder: async () => await openEmbedder(settings),
       model: openLanguageModel(settings),
       reranker: rerankerOf(settings),
       metrics: new RagMetrics(metrics),
       folder: join(settings.dataDirectory, 'documents'),
-      isAlone: settings.relationalStore === 'embedded',
+      isAlone: settings.documentCatalog === 'relational' && settings.relationalStore === 'embedded',
     });
     if (settings.roles.includes('rag')) {
       documents.start();

@@ -8,6 +8,7 @@ import type { Embedder } from '../ports/embedder.port.js';
 import type { VectorIndex, VectorSpace } from '../ports/vector-index.port.js';
 import { searchedText } from './document-chunks.js';
 import type { LocalIndex } from './retrieval/local-index.js';
+import { VectorUpkeep } from './vector-upkeep.js';
 
 export interface FollowerParts {
   readonly catalog: DocumentCatalog;
@@ -19,11 +20,14 @@ export interface FollowerParts {
 }
 
 const changesAtOnce = 200;
+const takenAtOnce = 8;
 const idleMs = 1_000;
 const embedAtOnce = 16;
 
 export class CatalogFollower {
   readonly #parts: FollowerParts;
+  /** Of vectors that are kept elsewhere. */
+  readonly #upkeep: VectorUpkeep | undefined;
   #cursor: string | undefined;
   #isStopping = false;
   #hasCaughtUp = false;
@@ -36,6 +40,7 @@ export class CatalogFollower {
 
   constructor(parts: FollowerParts) {
     this.#parts = parts;
+    this.#upkeep = parts.vectors && new VectorUpkeep(parts.vectors);
   }
 
   /** Everything that the catalog had when this process began is in the index. */
@@ -95,6 +100,7 @@ export class CatalogFollower {
         await this.#next();
         if (!this.#isStopping) hasMore = await this.#embedSome();
       } catch (error) {
+        this.#upkeep?.forget();
         this.#parts.onError(error);
       }
       if (!hasMore) await this.#pause();
@@ -123,11 +129,17 @@ export class CatalogFollower {
   async #follow(): Promise<void> {
     for (;;) {
       const { changes, cursor } = await this.#parts.catalog.changesAfter(this.#cursor, changesAtOnce);
-      for (const { project, id, document } of changes) {
+      // Each document is there once, so they do not get in each other's way.
+      for (let at = 0; at < changes.length; at += takenAtOnce) {
         if (this.#isStopping) return;
-        if (document === null) await this.#remove(project, id);
-        else await this.#take(document);
+        await Promise.all(
+          changes.slice(at, at + takenAtOnce).map(async ({ project, id, document }) => {
+            if (document === null) await this.#remove(project, id);
+            else await this.#take(document);
+          }),
+        );
       }
+      await this.#upkeep?.flush();
       const isNew = cursor !== this.#cursor;
       this.#cursor = cursor;
       if (!isNew || changes.length === 0) break;
@@ -137,11 +149,10 @@ export class CatalogFollower {
   }
 
   async #remove(project: string, id: string): Promise<void> {
-    const { local, vectors } = this.#parts;
-    local.remove(project, id);
+    this.#parts.local.remove(project, id);
     this.#unembedded.delete(`${project}/${id}`);
     const space = this.#space(project);
-    if (vectors && space) await vectors.removeDocument(space, id);
+    if (this.#upkeep && space) await this.#upkeep.remove(space, id);
   }
 
   async #take(document: CatalogDocument): Promise<void> {
@@ -156,7 +167,8 @@ export class CatalogFollower {
     const isWhole = chunks.every(({ hash }) => vectors.has(hash));
     if (isWhole) this.#unembedded.delete(`${project}/${id}`);
     else this.#unembedded.set(`${project}/${id}`, { project, id });
-    await this.#putElsewhere(document, chunks, vectors);
+    const space = this.#space(project);
+    if (this.#upkeep && space) await this.#upkeep.bring(space, document, chunks, vectors);
     local.put(
       document,
       chunks.map((chunk) => ({
@@ -173,25 +185,6 @@ export class CatalogFollower {
     const hashes = [...new Set(chunks.map(({ hash }) => hash))];
     const found = await this.#parts.catalog.vectors(project, embedder.model, hashes);
     return new Map(found.map(({ hash, vector }) => [hash, vector]));
-  }
-
-  /** Brings the other index to exactly the chunks in force. */
-  async #putElsewhere(
-    document: CatalogDocument,
-    chunks: readonly Chunk[],
-    found: ReadonlyMap<string, Float32Array>,
-  ): Promise<void> {
-    const { vectors } = this.#parts;
-    const space = this.#space(document.project);
-    if (!vectors || !space) return;
-    const before = new Set(await vectors.chunkIds(space, document.id));
-    const points = chunks.flatMap((chunk) => {
-      const vector = found.get(chunk.hash);
-      const isThere = before.delete(chunk.id);
-      return vector && !isThere ? [{ chunkId: chunk.id, documentId: document.id, vector }] : [];
-    });
-    if (points.length > 0) await vectors.put(space, points);
-    if (before.size > 0) await vectors.removeChunks(space, [...before]);
   }
 
   #space(project: string): VectorSpace | undefined {
@@ -218,7 +211,10 @@ export class CatalogFollower {
       const named = missing.map(({ hash }, place) => ({ hash, vector: made[place] as Float32Array }));
       await catalog.putVectors(document.project, embedder.model, named);
     }
-    if (missing.length < embedAtOnce) await this.#take(document);
+    if (missing.length < embedAtOnce) {
+      await this.#take(document);
+      await this.#upkeep?.flush();
+    }
     return true;
   }
 }
