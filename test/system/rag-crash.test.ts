@@ -1,47 +1,12 @@
 /** kill -9 while documents are being read and embedded: afterwards each is there exactly once, and hardly anything was embedded twice. */
-import { createServer, type Server } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RagDocument, SearchAnswer } from '@bailiwick/contract';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findFreePorts } from '../servers/processes.js';
+import { type EmbeddingStandIn, startEmbeddingStandIn } from '../servers/embedding-stand-in.js';
 import { type BailiwickProcess, startBailiwickProcess } from './server-process.js';
 
 const documents = 200;
 const kills = 8;
-const dimensions = 8;
-
-/** A stand-in for an embedding service: slow enough to be interrupted, and it counts. */
-class EmbeddingStandIn {
-  readonly texts = new Map<string, number>();
-  readonly #server: Server;
-  url = '';
-
-  constructor() {
-    this.#server = createServer(async (request, response) => {
-      let body = '';
-      for await (const piece of request) body += piece;
-      const { input } = JSON.parse(body) as { input: string[] };
-      for (const text of input) this.texts.set(text, (this.texts.get(text) ?? 0) + 1);
-      await pause(5);
-      const data = input.map((text, index) => ({
-        index,
-        embedding: Array.from({ length: dimensions }, (_, at) => ((text.charCodeAt(at) || 1) % 13) + 1),
-      }));
-      response.setHeader('content-type', 'application/json').end(JSON.stringify({ data }));
-    });
-  }
-
-  async start(): Promise<void> {
-    const [port = 0] = await findFreePorts(1);
-    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${port}/v1/embeddings`;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-}
 
 /** Letters only, so that it is one word in the index. */
 const wordOf = (number: number): string =>
@@ -55,14 +20,14 @@ function textOf(number: number): string {
 }
 
 describe('documents being read', () => {
-  const embeddings = new EmbeddingStandIn();
+  let embeddings: EmbeddingStandIn;
   let server: BailiwickProcess;
   beforeAll(async () => {
-    await embeddings.start();
+    embeddings = await startEmbeddingStandIn(5);
     server = await startBailiwickProcess({
       BAILIWICK_EMBEDDING_URL: embeddings.url,
       BAILIWICK_EMBEDDING_MODEL: 'stand-in',
-      BAILIWICK_EMBEDDING_DIMENSIONS: String(dimensions),
+      BAILIWICK_EMBEDDING_DIMENSIONS: String(embeddings.dimensions),
     });
   });
   afterAll(async () => {

@@ -43,7 +43,7 @@ let ben: RagClient;
 let eve: RagClient;
 beforeAll(async () => {
   server = await startTestServer({ embeddingFolder: '/nonexistent' });
-  expect((await server.call('PUT', '/policies/team', { body: { rego: policy } })).status).toBe(201);
+  expect((await server.call('PUT', '/policies/team?wait=applied', { body: { rego: policy } })).status).toBe(201);
   ada = await ragClient(server, 'team', { sub: 'ada', project: 'team', roles: ['editor'], groups: ['hr'] });
   ben = await ragClient(server, 'team', { sub: 'ben', project: 'team' });
   eve = await ragClient(server, 'team', { sub: 'eve', project: 'others' });
@@ -110,10 +110,10 @@ describe('documents', () => {
     const { headers } = await server.call('GET', '/policies/team');
     const closed = `${policy}\ndeny contains "no okapi" if input.document.name == "hats.txt"\n`;
     const match = { 'if-match': headers.get('etag') ?? '' };
-    const written = await server.call('PUT', '/policies/team', { body: { rego: closed }, headers: match });
+    const written = await server.call('PUT', '/policies/team?wait=applied', { body: { rego: closed }, headers: match });
     expect((await ben.search('Okapi')).items).toHaveLength(0);
     const back = { 'if-match': written.headers.get('etag') ?? '' };
-    await server.call('PUT', '/policies/team', { body: { rego: policy }, headers: back });
+    await server.call('PUT', '/policies/team?wait=applied', { body: { rego: policy }, headers: back });
     expect((await ben.search('Okapi')).items).toHaveLength(1);
   });
 
@@ -158,7 +158,7 @@ allow if input.action != "document.read"
 
 allow if count(input.document.tags) % 2 == 0
 `;
-    await server.call('PUT', '/policies/odd', { body: { rego } });
+    await server.call('PUT', '/policies/odd?wait=applied', { body: { rego } });
     const uma = await ragClient(server, 'odd', { sub: 'uma', project: 'odd' });
     const { document } = await uma.upload('a.txt', 'Pangolins sleep.', {});
     expect(document.state).toBe('queued');
