@@ -18,6 +18,7 @@ let variables: Record<string, string> = {};
 function run(block: string): string {
   const script = block
     .replaceAll('127.0.0.1:9080', `127.0.0.1:${port}`)
+    .replaceAll('docs/samples/', join(root, 'docs/samples/'))
     .replaceAll('npx bailiwick', `node ${join(root, 'apps/cli/bin/bailiwick.mjs')}`)
     .concat('\nprintf "\\n--variables--\\nTOKEN=%s\\nKEY=%s\\n" "$TOKEN" "$KEY"\n');
   const output = execFileSync('bash', ['-e', '-o', 'pipefail', '-c', script], {
@@ -99,8 +100,20 @@ describe('the README', () => {
     expect(output.trimEnd().split('\n').at(-1)).toMatch(/"values":\{"cart\.limit":(?:20|50)\}/);
   });
 
+  it('answers from a PDF, with the page', () => {
+    const output = run(blocks[6] ?? '');
+    expect(output).toContain('Every employee has 30 days of paid leave a year. [1]');
+    expect(output).toMatch(/\[1\] Employee handbook > .*page 2/);
+  });
+
+  it('finds nothing any more when the policy says so', () => {
+    const output = run(blocks[7] ?? '');
+    expect(output).toContain('I do not find this in the documents that you may see.');
+    expect(output).not.toContain('30 days');
+  });
+
   it('has no command that is not run here', () => {
-    expect(blocks).toHaveLength(6);
+    expect(blocks).toHaveLength(8);
   });
 });
 

@@ -156,6 +156,9 @@ export function describeLeaks(
       documents = buildDocuments({
         ...{ catalog, vectors, store, enforcer, audit, instanceId, isAlone: true, folder: server.directory },
         ...{ openEmbedder: async () => hashEmbedder, model: undefined, reranker: undefined },
+        openConnector: () => {
+          throw new Error('not asked for');
+        },
         metrics: new RagMetrics(new Metrics()),
         onError: (what) => (error) => console.error(what, error),
       });

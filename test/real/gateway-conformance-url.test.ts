@@ -10,7 +10,7 @@ import { makeTemporaryFolder } from '../servers/processes.js';
 import { repositoryRoot } from '../system/harness.js';
 import { startBailiwickProcess } from '../system/server-process.js';
 
-/** Rows that count turns or failures of one process: each worker has its own (`docs/decisions/0013-gateway-workers.md`). */
+/** Rows that count turns or failures of one process: each worker has its own (`docs/decisions/0015-gateway-workers.md`). */
 const ofOneProcess = /^(?:limits: api-breaker|traffic: traffic-split)/;
 
 describe.each([

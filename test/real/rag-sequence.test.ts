@@ -74,7 +74,7 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
         port: String(port),
         demo: 'false',
         gatewayFile: await gatewayFile(vault, llm.url),
-        // Asked again for each call, so that its death shows.
+        // So that a new key is soon seen.
         secretCacheSeconds: '1',
         documentCatalog: 'cosmos',
         ...{ cosmosEndpoint: cosmos.endpoint, cosmosKey: cosmos.key },
@@ -88,7 +88,7 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
       });
       const written = await server.call('PUT', '/policies/team?wait=applied', { body: { rego: policy } });
       expect(written.status, written.text).toBe(201);
-      ann = await ragClient(server, 'team', { sub: 'ann', project: 'team' });
+      ann = await ragClient(server, 'team', { sub: 'ann', project: 'team', roles: [] });
       dora = await ragClient(server, 'team', { sub: 'dora', project: 'team', roles: ['director'] });
       const handbook = await dora.upload('handbook.md', '# Leave\n\nEmployees have thirty days of annual leave.', {});
       const minutes = await dora.upload('minutes.md', '# Board\n\nThe annual leave of directors is unlimited.', {
@@ -170,14 +170,16 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
       llm.reset();
     });
 
-    it('without Vault is a clear 503 once the key may not be used any more, and works again', async () => {
+    it('goes on with the key at hand while Vault is away, and takes up a new one when it is back', async () => {
       await vault.seal();
-      await vi.waitFor(async () => expect((await ann.call('POST', '/query', { question })).status).toBe(503), {
-        timeout: 20_000,
-        interval: 500,
-      });
+      await works();
       await vault.unseal();
-      await vi.waitFor(works, { timeout: 20_000, interval: 500 });
+      await vault.call('PUT', 'kv2/data/llm/main', { data: { authorization: 'Bearer sk-rotated' } });
+      const isRotated = async (): Promise<void> => {
+        await works();
+        expect(llm.seen.at(-1)?.headers['authorization']).toBe('Bearer sk-rotated');
+      };
+      await vi.waitFor(isRotated, { timeout: 30_000, interval: 500 });
     }, 60_000);
 
     it('without the vector DB is a clear 503; searches by words go on', async () => {

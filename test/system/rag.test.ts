@@ -1,4 +1,8 @@
 /** The RAG service from outside, without an embedding model: documents are found by words, answers are extracted. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from './harness.js';
 import { type RagClient, ragClient } from './rag-client.js';
@@ -37,12 +41,13 @@ deny contains "closed" if {
 }
 `;
 
+const root = mkdtempSync(join(tmpdir(), 'bailiwick-rag-folder-'));
 let server: TestServer;
 let ada: RagClient;
 let ben: RagClient;
 let eve: RagClient;
 beforeAll(async () => {
-  server = await startTestServer({ embeddingFolder: '/nonexistent' });
+  server = await startTestServer({ embeddingFolder: '/nonexistent', documentRoots: root });
   expect((await server.call('PUT', '/policies/team?wait=applied', { body: { rego: policy } })).status).toBe(201);
   ada = await ragClient(server, 'team', { sub: 'ada', project: 'team', roles: ['editor'], groups: ['hr'] });
   ben = await ragClient(server, 'team', { sub: 'ben', project: 'team' });
@@ -50,6 +55,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await server.stop();
+  rmSync(root, { recursive: true });
 });
 
 describe('documents', () => {
@@ -184,5 +190,45 @@ describe('uploads', () => {
     });
     const odd = await ada.upload('a.txt', 'x', { colour: 'red' });
     expect(JSON.stringify(odd.json)).toContain('colour');
+  });
+});
+
+describe('a folder by reference', () => {
+  it('is taken in, again only as far as it changed, and what is gone goes; another folder is refused', async () => {
+    const run = async (path: string) => {
+      const started = await ada.call('POST', '/references', { kind: 'folder', path, tags: ['from-folder'] });
+      expect(started.status, JSON.stringify(started.json)).toBe(202);
+      const { id } = started.json as { id: string };
+      for (;;) {
+        const { json } = await ada.call('GET', `/references/${id}`);
+        const { state, ...rest } = json as { state: string; failed: unknown[] };
+        if (state !== 'running') return { state, ...rest };
+        await pause(20);
+      }
+    };
+    writeFileSync(join(root, 'one.md'), '# One\n\nThe Numbat is small.');
+    writeFileSync(join(root, 'two.txt'), 'The Quokka smiles.');
+    expect(await run(root)).toMatchObject({ state: 'done', created: 2, failed: [] });
+    writeFileSync(join(root, 'one.md'), '# One\n\nThe Numbat is large.');
+    rmSync(join(root, 'two.txt'));
+    expect(await run(root)).toMatchObject({ state: 'done', created: 0, replaced: 1, unchanged: 0, removed: 1 });
+    const [document] = (await ada.list()).filter(({ tags }) => tags.includes('from-folder'));
+    await ada.ready(document?.id ?? '');
+    expect((await ada.search('Numbat')).items[0]?.text).toContain('large');
+    expect((await ada.search('Quokka')).items).toHaveLength(0);
+    expect(await run('/etc')).toMatchObject({ state: 'failed', failed: [{ reason: 'connector.not_allowed' }] });
+  });
+
+  it('as a page of the own network is refused', async () => {
+    const url = `${server.url}/livez`;
+    const { json } = await ada.call('POST', '/references', { kind: 'web', urls: [url] });
+    for (;;) {
+      const run = (await ada.call('GET', `/references/${(json as { id: string }).id}`)).json as { state: string };
+      if (run.state !== 'running') {
+        expect(JSON.stringify(run)).toContain('connector.private_address');
+        return;
+      }
+      await pause(20);
+    }
   });
 });

@@ -10,6 +10,7 @@ import { createReadListener } from './configs/read-listener.js';
 import { usageRoutes } from './configs/usage-routes.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
 import { documentRoutes } from './documents/document-routes.js';
+import { referenceRoutes } from './documents/reference-routes.js';
 import { searchRoutes } from './documents/search-routes.js';
 import { exchangeRoutes, reportRoutes } from './exchange/exchange-routes.js';
 import { flagRoutes } from './flags/flag-routes.js';
@@ -71,6 +72,7 @@ export async function createControl(
   }
   if (settings.roles.includes('rag')) {
     await documentRoutes(app, platform.documents, settings.maxDocumentBytes);
+    referenceRoutes(app, platform.documents);
     searchRoutes(app, platform.documents);
   }
   if (settings.roles.includes('decide')) {

@@ -16,6 +16,7 @@ import { ImpactService } from './decisions/impact.js';
 import { InstanceRegistry } from './decisions/instances.js';
 import { WorldCompiler } from './decisions/world.js';
 import { buildDocuments, type Documents } from './documents/documents.js';
+import { openConnector } from './documents/open-connector.js';
 import { httpReranker, type Reranker } from './documents/retrieval/reranker.js';
 import type { SecretDefinition } from './gateway/resource-schemas.js';
 import { ApiKeys } from './identity/api-keys.js';
@@ -220,6 +221,12 @@ export async function buildPlatform(
       openEmbedder: async () => await openEmbedder(settings),
       model: openLanguageModel(settings),
       reranker: rerankerOf(settings),
+      openConnector: (reference) =>
+        openConnector(reference, {
+          allowedRoots: settings.documentRoots,
+          mayBePrivate: settings.documentPrivateAddresses,
+          maxFileBytes: settings.maxDocumentBytes,
+        }),
       metrics: new RagMetrics(metrics),
       folder: join(settings.dataDirectory, 'documents'),
       isAlone: settings.documentCatalog === 'relational' && settings.relationalStore === 'embedded',

@@ -479,6 +479,18 @@ export const settingDefinitions = define({
     min: 1,
     meaning: 'The largest file that the RAG service takes in.',
   },
+  documentRoots: {
+    variable: 'BAILIWICK_DOCUMENT_ROOTS',
+    kind: 'list',
+    default: '',
+    meaning: 'Folders of this machine that references may read, with everything below. None when empty.',
+  },
+  documentPrivateAddresses: {
+    variable: 'BAILIWICK_DOCUMENT_PRIVATE_ADDRESSES',
+    kind: 'boolean',
+    default: 'false',
+    meaning: 'Permits references to pages and repositories at private and loopback addresses.',
+  },
   embeddingFolder: {
     variable: 'BAILIWICK_EMBEDDING_DIR',
     kind: 'string',

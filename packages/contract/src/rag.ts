@@ -30,28 +30,39 @@ export const DocumentLabels = Type.Object(
 export type DocumentLabels = Static<typeof DocumentLabels>;
 
 /** Documents that are fetched: pages, a Git repository, a folder of the server. */
-export const DocumentReference = Type.Intersect(
+const referenceLabels = {
+  tags: Type.Optional(labels('Of all documents.')),
+  groups: Type.Optional(labels('Of all documents.')),
+  metadata: Type.Optional(metadata),
+};
+const exact = { additionalProperties: false };
+export const DocumentReference = Type.Union(
   [
-    Type.Union([
-      Type.Object({
+    Type.Object(
+      {
         kind: Type.Literal('web'),
         urls: Type.Array(Type.String({ minLength: 1, maxLength: 2_000 }), { minItems: 1, maxItems: 1_000 }),
-      }),
-      Type.Object({
+        ...referenceLabels,
+      },
+      exact,
+    ),
+    Type.Object(
+      {
         kind: Type.Literal('git'),
         url: Type.String({ minLength: 1, maxLength: 2_000 }),
         ref: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Branch or tag.' })),
-      }),
-      Type.Object({
+        ...referenceLabels,
+      },
+      exact,
+    ),
+    Type.Object(
+      {
         kind: Type.Literal('folder'),
-        path: Type.String({
-          minLength: 1,
-          maxLength: 2_000,
-          description: 'Below the folder that the operator allows.',
-        }),
-      }),
-    ]),
-    Type.Omit(DocumentLabels, ['title']),
+        path: Type.String({ minLength: 1, maxLength: 2_000, description: 'Below a folder that the operator allows.' }),
+        ...referenceLabels,
+      },
+      exact,
+    ),
   ],
   { $id: 'DocumentReference' },
 );
@@ -235,3 +246,17 @@ export const FeedbackEntry = Type.Object(
   { $id: 'FeedbackEntry' },
 );
 export type FeedbackEntry = Static<typeof FeedbackEntry>;
+
+export const ReferenceRun = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    state: Type.Union([Type.Literal('running'), Type.Literal('done'), Type.Literal('failed')]),
+    created: Type.Integer(),
+    replaced: Type.Integer(),
+    unchanged: Type.Integer({ description: 'Read, and found to be as before; what was not even read is not counted.' }),
+    removed: Type.Integer(),
+    failed: Type.Array(Type.Object({ source: Type.String(), reason: Type.String(), message: Type.String() })),
+  },
+  { $id: 'ReferenceRun' },
+);
+export type ReferenceRun = Static<typeof ReferenceRun>;

@@ -35,6 +35,7 @@ export class CatalogFollower {
   #wake: () => void = () => undefined;
   #waiting: (() => void)[] = [];
   #round: Promise<void> | undefined;
+  readonly #publications = new Map<string, Set<Promise<void>>>();
   /** Documents some of whose chunks have no vector of the model in use. */
   readonly #unembedded = new Map<string, { readonly project: string; readonly id: string }>();
 
@@ -66,6 +67,24 @@ export class CatalogFollower {
 
   poke(): void {
     this.#wake();
+  }
+
+  /** Writes to the catalog, then takes it in; searches of the project wait meanwhile, so that nobody sees a document as ready and does not find it. */
+  async publish(project: string, write: () => Promise<void>): Promise<void> {
+    const work = write().then(async () => await this.catchUp());
+    const underway = this.#publications.get(project) ?? new Set();
+    this.#publications.set(project, underway.add(work));
+    try {
+      await work;
+    } finally {
+      underway.delete(work);
+      if (underway.size === 0) this.#publications.delete(project);
+    }
+  }
+
+  /** What this process is publishing in the project is found, or has failed. */
+  async settled(project: string): Promise<void> {
+    await Promise.allSettled(this.#publications.get(project) ?? []);
   }
 
   /** Resolves when the first round is through, at most after `timeoutMs`. */

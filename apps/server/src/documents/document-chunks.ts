@@ -5,9 +5,14 @@ import type { Passage } from './chunking/chunk-document.js';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
+/** Of a title or a heading: models read the beginning of a text only, and that is to be the passage. */
+const maxTitleChars = 150;
+const maxHeadings = 4;
+
 /** What is embedded and searched by words: the passage under the title and headings it stands below. */
 export function searchedText(title: string, chunk: Pick<Chunk, 'headings' | 'text'>): string {
-  return [title, ...chunk.headings, chunk.text].filter((part) => part !== '').join('\n');
+  const above = [title, ...chunk.headings.slice(-maxHeadings)].map((part) => part.slice(0, maxTitleChars));
+  return [...above, chunk.text].filter((part) => part !== '').join('\n');
 }
 
 /** `generation` is the one they will be shown in. */

@@ -132,6 +132,15 @@ export class DocumentService {
     throw contended();
   }
 
+  /** Of a place where it is gone. Returns whether there was one that the caller may see. */
+  async removeSource(request: DocumentRequest, source: string): Promise<boolean> {
+    const { catalog, visibility } = this.#parts;
+    const document = await catalog.bySource(request.project, source);
+    if (!document || !visibility.maySee(request, document)) return false;
+    await this.remove(request, document.id);
+    return true;
+  }
+
   async #create(request: DocumentRequest, facts: Content & { readonly source: string }): Promise<TakenIn | undefined> {
     const { catalog, originals, audit, nowMs } = this.#parts;
     const { labels, bytes, ...rest } = facts;

@@ -1,4 +1,5 @@
 /** The RAG service put together: what it takes in, what it searches, what it answers. */
+import type { DocumentReference } from '@bailiwick/contract';
 import type { AuditService } from '../audit/audit-service.js';
 import type { Enforcer } from '../decisions/enforcer.js';
 import type { DocumentCatalog } from '../ports/document-catalog.port.js';
@@ -10,12 +11,14 @@ import type { RagMetrics } from '../telemetry/rag-metrics.js';
 import { AnswerService } from './answers/answer-service.js';
 import { FeedbackLog } from './answers/feedback-log.js';
 import { CatalogFollower } from './catalog-follower.js';
+import type { Connector } from './connectors/connector.js';
 import { DocumentService } from './document-service.js';
 import { EmbedderInUse } from './embedder-in-use.js';
 import { Ingestion } from './ingestion.js';
 import { Originals } from './originals.js';
 import { Progress } from './progress.js';
 import { openDocumentReader } from './reading/document-reader.js';
+import { References } from './references.js';
 import { LocalIndex } from './retrieval/local-index.js';
 import type { Reranker } from './retrieval/reranker.js';
 import { SearchService } from './retrieval/search-service.js';
@@ -33,6 +36,7 @@ export interface DocumentsParts {
   readonly model: LanguageModel | undefined;
   readonly reranker: Reranker | undefined;
   readonly metrics: RagMetrics;
+  readonly openConnector: (reference: DocumentReference) => Connector;
   /** Of the originals. */
   readonly folder: string;
   readonly instanceId: string;
@@ -47,6 +51,7 @@ export interface Documents {
   readonly search: SearchService;
   readonly answers: AnswerService;
   readonly feedback: FeedbackLog;
+  readonly references: References;
   /** Follows the catalog; what searches need. */
   start(): void;
   /** Reads and embeds what is queued. */
@@ -75,8 +80,7 @@ export function buildDocuments(parts: DocumentsParts): Documents {
       progress.tell(step);
       metrics.ingested(step.step);
     },
-    // Whoever waits for `ready` must find it.
-    searchable: async () => await follower.catchUp(),
+    publish: async (project, write) => await follower.publish(project, write),
     onError: onError('a document cannot be taken in now; it is tried again'),
   });
   const service = new DocumentService({
@@ -94,9 +98,13 @@ export function buildDocuments(parts: DocumentsParts): Documents {
     observe: (about) => metrics.answered(about),
     onError: onError('the question was not rewritten'),
   });
+  const references = new References({
+    ...{ service, store, open: parts.openConnector },
+    onError: onError('a reference cannot be read'),
+  });
   metrics.gauges({ chunks: () => local.chunks, unembedded: () => follower.unembedded });
   return {
-    ...{ service, progress, search, answers },
+    ...{ service, progress, search, answers, references },
     feedback: new FeedbackLog(store),
     start: () => {
       inUse.start();
@@ -104,6 +112,7 @@ export function buildDocuments(parts: DocumentsParts): Documents {
     },
     startWork: () => ingestion.start(),
     stop: async () => {
+      await references.stop();
       await ingestion.stop();
       await follower.stop();
       await reader.close();

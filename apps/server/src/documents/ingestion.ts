@@ -30,8 +30,8 @@ export interface IngestionParts {
   /** No other instance has this catalog: claims of others are left over from before a crash. */
   readonly isAlone: boolean;
   readonly onProgress: (progress: IngestionProgress) => void;
-  /** Resolves when searches find what the catalog has now. */
-  readonly searchable: () => Promise<void>;
+  /** Does the write that puts a generation in force; resolves when searches find it too. */
+  readonly publish: (project: string, write: () => Promise<void>) => Promise<void>;
   readonly onError: (error: unknown) => void;
   readonly nowMs: () => number;
 }
@@ -120,16 +120,16 @@ export class Ingestion {
 
   /** Never rejects. */
   async #work(found: CatalogDocument): Promise<void> {
-    const { onError, onProgress, searchable } = this.#parts;
+    const { onError, onProgress } = this.#parts;
     let claimed: CatalogDocument | undefined;
     try {
       claimed = await this.#claim(found);
       if (!claimed) return;
       await this.#ingest(new Claim(claimed, this.#parts));
-      // The document is in force already; an index that is behind is no fault of it.
-      await searchable().catch(onError);
       onProgress({ project: found.project, id: found.id, step: 'ready' });
     } catch (error) {
+      // Chunks of a document that is gone would stay.
+      if (error instanceof Superseded) await this.#clean(found).catch(onError);
       if (error instanceof Superseded || this.#stop.signal.aborted) return;
       // What is away comes back: the document stays in the queue until its claim ends.
       if (!claimed || isPassing(error)) {
@@ -177,9 +177,9 @@ export class Ingestion {
     await catalog.putChunks(project, chunks);
     await this.#embed(claim, title, chunks);
     onProgress({ project, id, step: 'publishing' });
-    await claim.publish({
+    await this.#publish(claim, {
       ...{ title, media_type: read.mediaType, pages: read.pages, chunks: chunks.length, generation },
-      ...{ state: 'ready', fault: null },
+      ...{ state: 'ready', fault: null, claim: null },
     });
     await catalog.keepGeneration(project, id, generation);
     await originals.keepOnly(project, id, sha256);
@@ -204,6 +204,25 @@ export class Ingestion {
       await catalog.putVectors(project, embedder.model, named);
       await claim.renew();
     }
+  }
+
+  async #clean({ project, id }: CatalogDocument): Promise<void> {
+    const { catalog } = this.#parts;
+    if ((await catalog.get(project, id)) === undefined) await catalog.keepGeneration(project, id, 0);
+  }
+
+  async #publish(claim: Claim, result: Partial<CatalogDocument>): Promise<void> {
+    const { project } = claim.document;
+    let isPublished = false;
+    const write = async (): Promise<void> => {
+      await claim.write(result);
+      isPublished = true;
+    };
+    await this.#parts.publish(project, write).catch((error: unknown) => {
+      // An index that is behind is no fault of the document.
+      if (!isPublished) throw error;
+      this.#parts.onError(error);
+    });
   }
 
   async #fail(claimed: CatalogDocument, error: unknown): Promise<void> {
@@ -239,14 +258,10 @@ class Claim {
     const untilMs = this.document.claim?.untilMs ?? 0;
     if (untilMs - this.#parts.nowMs() > claimMs / 2) return;
     const { instanceId, nowMs } = this.#parts;
-    await this.#write({ claim: { owner: instanceId, untilMs: nowMs() + claimMs } });
+    await this.write({ claim: { owner: instanceId, untilMs: nowMs() + claimMs } });
   }
 
-  async publish(result: Partial<CatalogDocument>): Promise<void> {
-    await this.#write({ ...result, claim: null });
-  }
-
-  async #write(change: Partial<CatalogDocument>): Promise<void> {
+  async write(change: Partial<CatalogDocument>): Promise<void> {
     const next = { ...this.document, ...change, version: this.document.version + 1 };
     if ((await this.#parts.catalog.replace(next)) === 'outdated') throw new Superseded();
     this.document = next;

@@ -73,7 +73,20 @@ allow if {
 	input.claims.project == "demo"
 }
 
-# Editors may also write, in office hours or not.
+# They may search the project's documents, ask questions and say what they think of the answers …
+allow if {
+	input.action in {"rag.search", "rag.query", "rag.feedback", "rag.documents.read"}
+	input.claims.project == "demo"
+}
+
+# … and see each document that is not confidential. Documents with groups are for members of these, whatever stands here.
+allow if {
+	input.action == "document.read"
+	input.claims.project == "demo"
+	not "confidential" in input.document.tags
+}
+
+# Editors may also write, in office hours or not; and bring documents in.
 allow if "editor" in input.claims.roles
 
 # Nobody gets at the vault, whatever else allows it.

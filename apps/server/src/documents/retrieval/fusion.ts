@@ -1,6 +1,6 @@
 /**
  * One ranking out of two: each score relative to the best of its kind, then added with a weight. Chosen and weighed on CISI's odd
- * queries and SQuAD (bench/rag), where it beat reciprocal ranks: it keeps how much better the best is.
+ * queries and SQuAD (`docs/decisions/0016-retrieval-in-memory.md`): unlike reciprocal ranks it keeps how much better the best is.
  */
 import type { ChunkHit, IndexAnswer } from './project-index.js';
 
@@ -18,20 +18,28 @@ export interface FusedHit {
   readonly vectorScore: number | null;
 }
 
-/** Best first. Where only one kind was searched, its scores decide alone. */
-export function fuse({ byText, byVector }: IndexAnswer, weight = vectorWeight): FusedHit[] {
-  const shares = byText.length === 0 || byVector.length === 0 ? 1 : undefined;
+/** Best first. Where only one kind was searched, its scores decide alone; what only one kind found has the other's score all the same, if it is known. */
+export function fuse({ byText, byVector, rest }: IndexAnswer, weight = vectorWeight): FusedHit[] {
+  const isAlone = byText.length === 0 || byVector.length === 0;
   const fused = new Map<string, FusedHit>();
-  const add = (hits: readonly ChunkHit[], share: number, kind: 'textScore' | 'vectorScore'): void => {
-    const best = hits[0]?.score ?? 0;
-    for (const { chunkId, documentId, score } of hits) {
+  const add = (
+    kind: 'textScore' | 'vectorScore',
+    share: number,
+    best: readonly ChunkHit[],
+    more: readonly ChunkHit[],
+  ) => {
+    const top = best[0]?.score ?? 0;
+    const seen = new Set<string>();
+    for (const { chunkId, documentId, score } of [...best, ...more]) {
+      if (seen.has(chunkId)) continue;
+      seen.add(chunkId);
       const before = fused.get(chunkId) ?? { chunkId, documentId, score: 0, textScore: null, vectorScore: null };
-      const relative = best > 0 ? Math.max(0, score / best) : 0;
+      const relative = top > 0 ? Math.max(0, score / top) : 0;
       fused.set(chunkId, { ...before, score: before.score + share * relative, [kind]: score });
     }
   };
-  add(byText, shares ?? 1 - weight, 'textScore');
-  add(byVector, shares ?? weight, 'vectorScore');
+  if (byText.length > 0) add('textScore', isAlone ? 1 : 1 - weight, byText, isAlone ? [] : rest.byText);
+  if (byVector.length > 0) add('vectorScore', isAlone ? 1 : weight, byVector, isAlone ? [] : rest.byVector);
   return [...fused.values()].sort((a, b) => b.score - a.score || (a.chunkId < b.chunkId ? -1 : 1));
 }
 

@@ -3,7 +3,7 @@ import type { Filter } from '@bailiwick/rego';
 import type { CatalogDocument } from '../../ports/document-catalog.port.js';
 import { type IndexAnswer, type IndexedChunk, type IndexQuestion, ProjectIndex } from './project-index.js';
 
-const nothing: IndexAnswer = { byText: [], byVector: [] };
+const nothing: IndexAnswer = { byText: [], byVector: [], rest: { byText: [], byVector: [] } };
 
 export class LocalIndex {
   readonly #projects = new Map<string, ProjectIndex>();

@@ -3,6 +3,7 @@ import type { Filter } from '@bailiwick/rego';
 import type { DocumentAttributes } from '../../ports/document-catalog.port.js';
 import { AttributeTable } from './attribute-table.js';
 import type { Scored } from './best.js';
+import type { Bits } from './bits.js';
 import { Growing } from './growing.js';
 import { type AllowedChunks, TextIndex } from './text-index.js';
 import { VectorMemory } from './vector-memory.js';
@@ -29,12 +30,18 @@ export interface IndexQuestion {
   readonly vector: Float32Array | undefined;
   /** Of each kind. */
   readonly limit: number;
+  /** Chunks that were found elsewhere: their scores by words are wanted too. */
+  readonly also?: readonly ChunkHit[];
 }
 
 export interface IndexAnswer {
   readonly byText: readonly ChunkHit[];
   readonly byVector: readonly ChunkHit[];
+  /** The scores by words of what vectors found, and by vectors of what words found, whether among the best or not. */
+  readonly rest: { readonly byText: readonly ChunkHit[]; readonly byVector: readonly ChunkHit[] };
 }
+
+const nothing = { best: [], also: [] };
 
 interface Row {
   readonly documentId: string;
@@ -107,7 +114,8 @@ export class ProjectIndex {
     return [...this.#attributes.select(filter)].map((row) => this.#rows[row]?.documentId ?? '');
   }
 
-  search({ filter, text, vector, limit }: IndexQuestion): IndexAnswer {
+  search(question: IndexQuestion): IndexAnswer {
+    const { filter, text, vector, limit } = question;
     const allowed = this.#attributes.select(filter);
     const toHit = ({ ordinal, score }: Scored): ChunkHit => ({
       chunkId: this.#chunkIds[ordinal] ?? '',
@@ -119,9 +127,25 @@ export class ProjectIndex {
       rows: allowed,
       rowOf: this.#rowOfChunk.items,
     };
-    const byText = text === undefined ? [] : this.#text.search(text, chunks, limit);
-    const byVector = vector === undefined || !this.#vectors ? [] : this.#vectors.search(vector, chunks, limit);
-    return { byText: byText.map(toHit), byVector: byVector.map(toHit) };
+    const vectors = this.#vectors;
+    const byVector = vector === undefined || !vectors ? [] : vectors.search(vector, chunks, limit);
+    const also = [...byVector.map(({ ordinal }) => ordinal), ...this.#ordinalsOf(question.also ?? [], allowed)];
+    const byText = text === undefined ? nothing : this.#text.search(text, chunks, limit, also);
+    const missing = byText.best.map(({ ordinal }) => ordinal);
+    const alsoByVector = vector === undefined || !vectors ? [] : vectors.scoresOf(vector, missing);
+    return {
+      byText: byText.best.map(toHit),
+      byVector: byVector.map(toHit),
+      rest: { byText: byText.also.map(toHit), byVector: alsoByVector.map(toHit) },
+    };
+  }
+
+  #ordinalsOf(hits: readonly ChunkHit[], allowed: Bits): number[] {
+    return hits.flatMap(({ documentId, chunkId }) => {
+      const row = this.#rowOf.get(documentId);
+      const ordinal = row !== undefined && allowed.has(row) ? this.#rows[row]?.ordinals.get(chunkId) : undefined;
+      return ordinal ?? [];
+    });
   }
 
   #add(row: number, chunk: IndexedChunk): number {

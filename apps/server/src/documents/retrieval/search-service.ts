@@ -67,6 +67,7 @@ export class SearchService {
         message: 'The index is being built. Try again in a moment.',
         retryAfterSeconds: 5,
       });
+    await follower.settled(request.project);
     const notes: string[] = [];
     const vector = search.mode === 'text' ? undefined : await this.#embed(search.query, notes);
     const mode = vector === undefined ? 'text' : search.mode;
@@ -104,15 +105,16 @@ export class SearchService {
     const started = performance.now();
     const { local, vectors } = this.#parts;
     const { vector, mode } = question;
+    const elsewhere = vectors && vector ? await this.#ask(vectors, project, vector, filter) : undefined;
     const answer = local.search(project, {
       filter,
       text: mode === 'vector' ? undefined : question.text,
       vector: vectors ? undefined : vector,
       limit: candidates,
+      ...(elsewhere ? { also: elsewhere } : {}),
     });
-    const elsewhere = vectors && vector ? await this.#ask(vectors, project, vector, filter) : undefined;
     this.#observe('search', started);
-    return fuse({ byText: answer.byText, byVector: elsewhere ?? answer.byVector });
+    return fuse(elsewhere ? { ...answer, byVector: elsewhere } : answer);
   }
 
   async #ask(index: VectorIndex, project: string, vector: Float32Array, filter: Filter): Promise<readonly ChunkHit[]> {

@@ -14,6 +14,8 @@ const maxFrequency = 65_535;
 const minDeadToCompact = 256;
 /** A question's further terms are not asked: nobody means them, and each costs. */
 const maxQuestionTerms = 256;
+/** Too small to count: a chunk that is looked at without a term so far. */
+const mark = 1e-12;
 
 interface Postings {
   readonly ordinals: Growing<Uint32Array>;
@@ -95,9 +97,19 @@ export class TextIndex {
     this.#dead = 0;
   }
 
-  /** Best first; chunks without a term of the question are never found. */
-  search(question: string, allowed: AllowedChunks, limit: number): Scored[] {
+  /** Best first; chunks without a term of the question are never found. `also`: chunks, allowed ones, whose scores are wanted as well. */
+  search(
+    question: string,
+    allowed: AllowedChunks,
+    limit: number,
+    also: readonly number[] = [],
+  ): { readonly best: Scored[]; readonly also: Scored[] } {
     let touched = 0;
+    for (const ordinal of also) {
+      if (this.#isLive[ordinal] !== 1 || this.#scores[ordinal] !== 0) continue;
+      this.#scores[ordinal] = mark;
+      this.#touched[touched++] = ordinal;
+    }
     const terms = this.#weighed(question);
     let rest = terms.reduce((sum, { weight }) => sum + weight, 0);
     let isClosed = false;
@@ -108,12 +120,14 @@ export class TextIndex {
       rest -= weight;
     }
     const best = new Best(limit);
+    const asked = also.map((ordinal) => ({ ordinal, score: this.#scores[ordinal] ?? 0 }));
     for (let at = 0; at < touched; at += 1) {
       const ordinal = this.#touched[at] as number;
-      best.offer(ordinal, this.#scores[ordinal] as number);
+      const score = this.#scores[ordinal] as number;
+      if (score > mark) best.offer(ordinal, score);
       this.#scores[ordinal] = 0;
     }
-    return best.sorted();
+    return { best: best.sorted(), also: asked.filter(({ score }) => score > mark) };
   }
 
   /** The question's terms that occur, rarest first; no chunk gets more than its weight for a term. */

@@ -101,6 +101,17 @@ export class VectorMemory {
     return best.sorted();
   }
 
+  /** Of chunks that are known already; those without a vector are left out. */
+  scoresOf(question: Float32Array, ordinals: readonly number[]): Scored[] {
+    const some = ordinals.filter((ordinal) => this.has(ordinal)).slice(0, batch);
+    const scale = this.#write(0, question);
+    const { memory } = this.#scanner;
+    new Uint32Array(memory.buffer, ordinalsAt, batch).set(some);
+    this.#scanner.scores(0, vectorsAt, this.#stride, ordinalsAt, some.length, scoresAt);
+    const dots = new Int32Array(memory.buffer, scoresAt, some.length);
+    return some.map((ordinal, at) => ({ ordinal, score: (dots[at] ?? 0) * scale * (this.#scales[ordinal] ?? 0) }));
+  }
+
   /** Writes a vector as 8-bit integers; returns what a unit is worth. */
   #write(at: number, vector: Float32Array): number {
     let largest = 0;
