@@ -1,5 +1,5 @@
 /** A stand-in for an embedding service: the same words give the same direction. It counts what it is asked, and can be down. No model is behind it. */
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findFreePorts } from './processes.js';
 
@@ -19,7 +19,7 @@ const dimensions = 64;
 export async function startEmbeddingStandIn(delayMs = 0): Promise<EmbeddingStandIn> {
   const texts = new Map<string, number>();
   const standIn = { isDown: false };
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     let body = '';
     for await (const piece of request) body += piece;
     if (standIn.isDown) {
@@ -31,6 +31,9 @@ export async function startEmbeddingStandIn(delayMs = 0): Promise<EmbeddingStand
     await pause(delayMs);
     const data = input.map((text, index) => ({ index, embedding: directionOf(text) }));
     response.setHeader('content-type', 'application/json').end(JSON.stringify({ data }));
+  };
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.destroy());
   });
   const [port = 0] = await findFreePorts(1);
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));

@@ -72,7 +72,7 @@ export class CatalogFollower {
   /** Writes to the catalog, then takes it in; searches of the project wait meanwhile, so that nobody sees a document as ready and does not find it. */
   async publish(project: string, write: () => Promise<void>): Promise<void> {
     const work = write().then(async () => await this.catchUp());
-    const underway = this.#publications.get(project) ?? new Set();
+    const underway = this.#publications.get(project) ?? new Set<Promise<void>>();
     this.#publications.set(project, underway.add(work));
     try {
       await work;
@@ -84,7 +84,7 @@ export class CatalogFollower {
 
   /** What this process is publishing in the project is found, or has failed. */
   async settled(project: string): Promise<void> {
-    await Promise.allSettled(this.#publications.get(project) ?? []);
+    await Promise.allSettled([...(this.#publications.get(project) ?? [])]);
   }
 
   /** Resolves when the first round is through, at most after `timeoutMs`. */
