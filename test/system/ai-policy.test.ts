@@ -144,9 +144,12 @@ describe('a call of a language model under policy (stand-in provider)', () => {
   });
 
   it('tells the client what the provider says is wrong, but not of the gateway’s credentials', async () => {
-    llm.behave(json(400, { error: { message: 'bad temperature' } }));
+    llm.behave(json(400, { error: { message: 'bad number', code: 'invalid_value', param: 'messages[0].content' } }));
     const wrong = await call(ask);
-    expect([wrong.status, wrong.json]).toEqual([400, { error: { message: 'bad temperature' } }]);
+    const message =
+      "The provider of the language model refused the request because of 'messages[0].content' (400, invalid_value).";
+    const error = { message, type: 'invalid_request_error', param: 'messages[0].content', code: 'invalid_value' };
+    expect([wrong.status, wrong.json]).toEqual([400, { error }]);
     llm.behave(json(401, { error: { message: `Incorrect API key provided: ${providerKey}` } }));
     const unknown = await call(ask);
     expect([unknown.status, unknown.text.includes(providerKey)]).toEqual([502, false]);

@@ -201,7 +201,7 @@ describe('Anthropic (stand-in)', () => {
     );
     const response = await gateway.post('/v1/chat/completions', conversation);
     expect([response.status, response.headers.get('retry-after')]).toEqual([429, '7']);
-    expect(await response.json()).toMatchObject({ error: { message: 'slow down' } });
+    expect(await response.json()).toMatchObject({ error: { type: 'rate_limit_error', code: 'rate_limit_error' } });
   });
 
   it('stand-in: a stream that breaks off breaks off for the client too', async () => {

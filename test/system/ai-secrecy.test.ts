@@ -136,6 +136,99 @@ describe('where a call goes (stand-in provider)', () => {
   });
 });
 
+/** What providers have been seen to say: keys, prompts, addresses of their inside. */
+const prompt = 'the merger with Acme is on Friday';
+const inside = 'http://10.7.0.12:8080/v1/internal';
+const said = `Incorrect key ${key}, sk-proj-AbC123dEf456GhI789jKl; jane@mail.example wrote "${prompt}"; upstream ${inside} failed: bad seed`;
+const leaks = [key, 'sk-proj', 'AbC123', prompt, 'merger with', 'jane@mail.example', 'wrote'];
+const question = { model: 'm', messages: [{ role: 'user', content: prompt }] };
+const formats: readonly (readonly [string, object, (body: { error: { message: string } }) => unknown])[] = [
+  ['/v1/chat/completions', question, ({ error }) => error.message],
+  ['/v1/messages', { ...question, max_tokens: 9 }, ({ error }) => error.message],
+  ['/v1/responses', { model: 'm', input: prompt }, ({ error }) => error.message],
+  ['/v1/embeddings', { model: 'm', input: prompt }, ({ error }) => error.message],
+];
+
+describe('what a provider says is wrong (stand-in provider)', () => {
+  it.each(formats)(
+    'stand-in: reaches the client of %s in its own format and in our words',
+    async (path, body, messageOf) => {
+      for (const [status, more] of [
+        [400, {}],
+        [401, {}],
+        [404, {}],
+        [429, { 'retry-after': '7', 'x-ratelimit-remaining-requests': '0', 'x-debug': inside, 'request-id': key }],
+        [500, { 'retry-after': key }],
+        [503, {}],
+      ] as const) {
+        for (const form of [
+          { error: { message: said, code: key, type: prompt, param: key } },
+          said,
+          { detail: [{ msg: said }] },
+        ]) {
+          logged.length = 0;
+          llm.behave(json(status, form, more));
+          const answer = await post(body, {}, path);
+          const text = await answer.text();
+          const told = text + JSON.stringify([...answer.headers]);
+          expect(answer.status).toBe(status === 401 ? 502 : status);
+          expect(messageOf(JSON.parse(text))).toMatch(/provider/);
+          expect(answer.headers.get('retry-after')).toBe(status === 429 ? '7' : null);
+          for (const leak of [...leaks, inside, 'bad seed']) expect([leak, told.includes(leak)]).toEqual([leak, false]);
+          const log = logged.find((one) => one.includes('has refused a call')) ?? '';
+          expect(log).toContain(`"status":${status}`);
+          expect(log).toContain('failed: bad seed');
+          for (const leak of leaks.slice(0, -1)) expect([leak, log.includes(leak)]).toEqual([leak, false]);
+        }
+      }
+    },
+  );
+
+  it('stand-in: does not get through in the midst of a stream either, however it is cut', async () => {
+    const event = (value: object) => `data: ${JSON.stringify(value)}\n\n`;
+    const cases = [
+      [
+        '/v1/chat/completions',
+        question,
+        [event({ choices: [{ index: 0, delta: { content: 'x' } }] }), event({ error: { message: said } })],
+      ],
+      [
+        '/v1/responses',
+        { model: 'm', input: prompt },
+        [
+          event({ type: 'response.created', response: { error: null } }),
+          event({ type: 'response.failed', response: { id: 'r', error: { code: 'server_error', message: said } } }),
+          event({ type: 'error', message: said, code: key }),
+        ],
+      ],
+    ] as const;
+    for (const [path, body, events] of cases) {
+      logged.length = 0;
+      llm.behave(async (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        for (const piece of events.join('').match(/.{1,50}/gs) ?? []) {
+          response.write(piece);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        response.end();
+      });
+      const text = await (await post({ ...body, stream: true }, {}, path)).text();
+      expect(text.split('\n\n').length).toBe(events.length + 1);
+      expect(text).toContain('The provider of the language model refused');
+      for (const leak of [...leaks, inside]) expect([leak, text.includes(leak)]).toEqual([leak, false]);
+      for (const leak of leaks.slice(0, -1)) expect([leak, logged.join().includes(leak)]).toEqual([leak, false]);
+      expect(logged.join()).toContain('failed: bad seed');
+    }
+  });
+
+  it('stand-in: does not get through in an answer with the status 200', async () => {
+    llm.behave(json(200, { error: { message: said, code: 502 } }));
+    const text = await (await post(question)).text();
+    expect(text).toContain('refused the request (502)');
+    for (const leak of [...leaks, inside]) expect([leak, text.includes(leak)]).toEqual([leak, false]);
+  });
+});
+
 describe('what is told of a call (stand-in provider)', () => {
   it('stand-in: usage is, in logs, metrics and traces; prompts, answers and keys are not', async () => {
     const prompt = 'my-very-private-prompt';

@@ -7,11 +7,13 @@ import type { Exchange } from '../exchange.js';
 import type { Answer, Outcome } from '../plugin.js';
 import { UpstreamError } from '../upstreams/connection.js';
 import { type Backend, type BackendAnswer, type BackendRequest, native } from './backend.js';
+import { type ErrorTeller, safeEvent, withoutErrors } from './error-events.js';
 import { gatesOf } from './gates.js';
 import type { Instance } from './instance.js';
 import { Leaving } from './leaving.js';
-import type { LlmCall, Price } from './llm-call.js';
+import type { Json, LlmCall, Price } from './llm-call.js';
 import type { LlmMetrics } from './llm-metrics.js';
+import { clientError, credentialsError, faultOf, maskedForOperators, refusalHeaders } from './provider-refusal.js';
 import { answerTooLarge, isTimeout } from './transport.js';
 
 export interface CallPlan {
@@ -30,10 +32,18 @@ export interface CallPlan {
   readonly metrics: LlmMetrics;
   readonly maxResponseBytes: number;
   readonly maxStreamMs: number | undefined;
+  /** Hears what a provider says is wrong, masked. */
+  readonly refused: (
+    exchange: Exchange,
+    call: LlmCall,
+    about: { readonly status: number; readonly said: string },
+  ) => void;
 }
 
 /** Answers that are larger are cut off when nothing else is configured. */
 export const defaultMaxResponseBytes = 64 * 1024 * 1024;
+/** Of what a provider says is wrong, no more is read. */
+const maxRefusalBytes = 1024 * 1024;
 
 /** Makes the call's facts those of an instance. */
 export function choose(call: LlmCall, instance: Instance, plan: Pick<CallPlan, 'priceOf'>): void {
@@ -127,14 +137,9 @@ async function tryOne(request: Parameters<Backend>[0], plan: CallPlan): Promise<
     request.exchange.source = 'upstream';
     request.exchange.upstreamStatus = answer.status;
     request.exchange.upstreamAddress = instance.url.host;
-    const { status } = answer;
-    if (status >= 300) return await refusedBy(answer, plan);
+    if (answer.status >= 300) return await refusedBy(answer, request, plan);
     if (answer.isStream) return await streamed(answer, request, plan, began);
-    const body = await whole(answer, plan.maxResponseBytes);
-    noteFirstByte(request, began);
-    // Whoever has read the usage has parsed the answer.
-    if (!call.isComplete) return brokenAnswer('The provider answered with what is no JSON.');
-    return { kind: 'answer', answer: { status, headers: answer.headers, body } };
+    return await wholeAnswer(answer, request, plan, began);
   } catch (error) {
     answer?.abort();
     return failureOf(error);
@@ -146,31 +151,62 @@ function noteFirstByte({ call, exchange }: Parameters<Backend>[0], began: number
   if (exchange.upstreamMs < 0) exchange.upstreamMs = performance.now() - exchange.startedMs;
 }
 
-/** What a provider says is wrong goes to the client as it is; what it says of our credentials does not. */
-async function refusedBy(answer: BackendAnswer, plan: CallPlan): Promise<Attempt> {
+async function wholeAnswer(
+  answer: BackendAnswer,
+  request: Parameters<Backend>[0],
+  plan: CallPlan,
+  began: number,
+): Promise<Attempt> {
+  const body = await whole(answer, plan.maxResponseBytes);
+  noteFirstByte(request, began);
+  // Whoever has read the usage has parsed the answer.
+  if (!request.call.isComplete) return brokenAnswer('The provider answered with what is no JSON.');
+  const { status, headers } = answer;
+  if (!body.includes('"error"')) return { kind: 'answer', answer: { status, headers, body } };
+  const text = body.toString('utf8');
+  const safe = safeEvent(JSON.parse(text) as Json, text, tellerOf(request, plan, status));
+  return { kind: 'answer', answer: { status, headers, body: safe ? Buffer.from(JSON.stringify(safe)) : body } };
+}
+
+const tellerOf = (
+  { call, exchange, instance }: Parameters<Backend>[0],
+  plan: CallPlan,
+  status: number,
+): ErrorTeller => ({
+  call,
+  requestId: exchange.requestId,
+  tell: (said) => plan.refused(exchange, call, { status, said: maskedForOperators(said, call, instance) }),
+});
+
+/** Status and time to come again are the provider's; what it says is told to operators alone. */
+async function refusedBy(answer: BackendAnswer, request: Parameters<Backend>[0], plan: CallPlan): Promise<Attempt> {
   const { status } = answer;
+  const { call, exchange } = request;
   const isRetryable = plan.fallsBackOn(status);
   if (status < 400) {
     answer.abort();
     return brokenAnswer('The provider answered with a redirect, which is never followed.');
   }
-  if (status === 401 || status === 403) {
-    answer.abort();
-    return {
-      kind: 'failed',
-      status,
-      isRetryable,
-      answer: {
-        status: 502,
-        body: new BailiwickError('unavailable', {
-          reason: 'llm.provider_refused',
-          message: `The provider does not accept the gateway's credentials (${status}).`,
-        }),
-      },
-    };
+  const said = (await whole(answer, maxRefusalBytes).catch(() => undefined))?.toString('utf8') ?? '';
+  tellerOf(request, plan, status).tell(said);
+  const refusal = (shown: number, headers: Readonly<Record<string, string>>, body: Json): Attempt => ({
+    kind: 'failed',
+    status,
+    isRetryable,
+    answer: { status: shown, headers, body: Buffer.from(JSON.stringify(body)) },
+  });
+  if (status === 401 || status === 403)
+    return refusal(502, refusalHeaders({}), credentialsError(call.kind, status, exchange.requestId));
+  const fault = faultOf(status, parsedJson(said), call);
+  return refusal(status, refusalHeaders(answer.headers), clientError(call.kind, fault, exchange.requestId));
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  const body = await whole(answer, 1024 * 1024).catch(() => undefined);
-  return { kind: 'failed', status, isRetryable, answer: { status, headers: answer.headers, body: body ?? '' } };
 }
 
 const brokenAnswer = (message: string): Attempt => ({
@@ -223,7 +259,7 @@ async function streamed(
   plan: CallPlan,
   began: number,
 ): Promise<Attempt> {
-  const iterator = answer.body[Symbol.asyncIterator]();
+  const iterator = withoutErrors(answer.body, tellerOf(request, plan, answer.status))[Symbol.asyncIterator]();
   const first = await iterator.next();
   noteFirstByte(request, began);
   if (first.done === true) {

@@ -33,6 +33,11 @@ export function planParts(connection: ConnectionConfiguration, scope: PluginScop
     metrics: llmMetrics(scope.services.metrics.registry as Registry),
     maxResponseBytes: connection.max_response_bytes ?? defaultMaxResponseBytes,
     maxStreamMs: connection.max_stream_duration_ms,
+    refused: ({ requestId }: Exchange, { provider, instance, model }: LlmCall, about: object) =>
+      scope.logger.warn(
+        { request_id: requestId, provider, instance, model: model.slice(0, 200), ...about },
+        'a provider of language models has refused a call',
+      ),
   };
 }
 

@@ -19,7 +19,6 @@ interface Format {
   readonly answer: typeof chatAnswer;
   readonly events: (head: AnswerHead, body: Json) => (part: LanguageModelV3StreamPart) => readonly string[];
   readonly idPrefix: string;
-  readonly error: (message: string) => Json;
 }
 
 const formats: Partial<Record<LlmKind, Format>> = {
@@ -31,14 +30,12 @@ const formats: Partial<Record<LlmKind, Format>> = {
       return chatEvents(head, isObject(options) && options['include_usage'] === true);
     },
     idPrefix: 'chatcmpl-',
-    error: (message) => ({ error: { message, type: 'provider_error' } }),
   },
   'anthropic-messages': {
     read: fromAnthropic,
     answer: anthropicAnswer,
     events: anthropicEvents,
     idPrefix: 'msg_',
-    error: (message) => ({ type: 'error', error: { type: 'api_error', message } }),
   },
 };
 
@@ -64,7 +61,7 @@ export const translated: Backend = async ({ exchange, call, instance, signal }) 
       abort: () => undefined,
     };
   } catch (error) {
-    return refusal(error, format);
+    return refusal(error);
   }
 };
 
@@ -91,13 +88,15 @@ async function* only(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
-/** A status that the provider has given is passed on with its message; anything else is a failure of the call. */
-function refusal(error: unknown, format: Format): BackendAnswer {
+/** A status that the provider has given, and what it said; anything else is a failure of the call. */
+function refusal(error: unknown): BackendAnswer {
   if (isBailiwickError(error)) throw error;
   if (!APICallError.isInstance(error) || error.statusCode === undefined || error.statusCode < 300) throw causeOf(error);
   const retryAfter = error.responseHeaders?.['retry-after'];
-  const headers: Record<string, string> = retryAfter === undefined ? {} : { 'retry-after': retryAfter };
-  return wholeAnswer(error.statusCode, format.error(error.message), headers);
+  return {
+    ...wholeAnswer(error.statusCode, {}, retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
+    body: only(Buffer.from(error.responseBody ?? JSON.stringify({ error: { message: error.message } }))),
+  };
 }
 
 /** What the transport has thrown, out of the library's wrapping. */
