@@ -7,6 +7,7 @@ import { parseNumber, reporting, type VersionOptions, versionOf, withFormat, wit
 
 interface Options extends VersionOptions {
   readonly format: string;
+  readonly bundle?: boolean;
   readonly strict?: boolean;
   readonly maxErrors: number;
 }
@@ -14,13 +15,18 @@ interface Options extends VersionOptions {
 export function checkCommand(): Command {
   return withFormat(withVersion(new Command('check')), ['pretty', 'json'])
     .argument('<paths...>')
+    .option('-b, --bundle', 'the paths are bundles: folders or .tar.gz files')
     .option('-S, --strict', 'unused variables and imports are errors')
     .option('-m, --max-errors <count>', 'how many errors to show', parseNumber, 10)
     .description('parse and compile; exit 1 when there are errors')
     .action((paths: readonly string[], options: Options) => {
       const { maxErrors } = options;
-      reporting({ exitCode: 1, asJson: options.format === 'json', maxErrors }, () => {
-        const { modules } = loadFiles(paths, { version: versionOf(options), regoOnly: true });
+      return reporting({ exitCode: 1, asJson: options.format === 'json', maxErrors, words: 'check' }, async () => {
+        const { modules } = await loadFiles(options.bundle === true ? [] : paths, {
+          version: versionOf(options),
+          regoOnly: true,
+          bundles: options.bundle === true ? paths : [],
+        });
         checkModules(modules, { strict: options.strict === true, maxErrors });
       });
     });

@@ -10,8 +10,8 @@ export function depsCommand(): Command {
     .argument('<query>')
     .description('print the base and virtual documents a query depends on')
     .action((query: string, options: DataOptions & { readonly format: string }) => {
-      reporting({ exitCode: 1, asJson: false, sources: new Map([['', query]]) }, () => {
-        const { modules } = loadFiles(options.data, { version: versionOf(options) });
+      return reporting({ exitCode: 1, asJson: false, sources: new Map([['', query]]) }, async () => {
+        const { modules } = await loadFiles(options.data, { version: versionOf(options) });
         const found = findDependencies(query, modules);
         print(options.format === 'json' ? dependenciesJson(found) : prettyDependencies(found));
       });

@@ -37,7 +37,12 @@ export function evalCommand(): Command {
   ]);
   return command
     .argument('<query>')
-    .option('-b, --bundle <folder>', 'a bundle in a folder; may be repeated', collect, [] as readonly string[])
+    .option(
+      '-b, --bundle <path>',
+      'a bundle: a folder or a .tar.gz file; may be repeated',
+      collect,
+      [] as readonly string[],
+    )
     .option('--package <name>', 'the package whose rules the query may name')
     .option('--import <import>', 'what the query may name; may be repeated', collect, [] as readonly string[])
     .option('--fail', 'exit with 1 when there is no answer')
@@ -48,8 +53,11 @@ export function evalCommand(): Command {
     .action((query: string, options: Options) => {
       const asJson = options.format === 'json' || options.format === 'discard';
       const sources = new Map([['', query]]);
-      reporting({ exitCode: 2, asJson, jsonTo: 'stdout', sources }, () => {
-        const { modules, data } = loadFiles(options.data, { version: versionOf(options), bundles: options.bundle });
+      return reporting({ exitCode: 2, asJson, jsonTo: 'stdout', sources }, async () => {
+        const { modules, data } = await loadFiles(options.data, {
+          version: versionOf(options),
+          bundles: options.bundle,
+        });
         const results = evaluateQuery(query, {
           modules,
           data,

@@ -11,8 +11,8 @@ export function explainCommand(): Command {
     .description('print the rules that were tried, which held, and the expressions that decided')
     .action((query: string, options: DataOptions & { readonly format: string }) => {
       const asJson = options.format === 'json';
-      reporting({ exitCode: 2, asJson, jsonTo: 'stdout', sources: new Map([['', query]]) }, () => {
-        const { modules, data } = loadFiles(options.data, { version: versionOf(options) });
+      return reporting({ exitCode: 2, asJson, jsonTo: 'stdout', sources: new Map([['', query]]) }, async () => {
+        const { modules, data } = await loadFiles(options.data, { version: versionOf(options) });
         const explained = explainQuery(query, {
           modules,
           data,

@@ -44,7 +44,7 @@ export function fmtCommand(): Command {
     .option('--fail', 'exit with 2 when a file would change')
     .description('format policies; doing it twice changes nothing')
     .action((paths: readonly string[], options: Options) => {
-      reporting({ exitCode: 1, asJson: false }, () => {
+      return reporting({ exitCode: 1, asJson: false }, () => {
         const files = paths.length === 0 ? ['-'] : findModules(paths);
         for (const file of files) formatFile(file, options);
       });

@@ -29,8 +29,8 @@ export function lintCommand(): Command {
       if (options.rules === true) return listRules();
       if (paths.length === 0) throw new CommandFailure('Name the files or folders to lint.', 2);
       const asJson = options.format === 'json';
-      reporting({ exitCode: 2, asJson, jsonTo: 'stdout' }, () => {
-        const { modules } = loadFiles(paths, { version: versionOf(options), regoOnly: true });
+      return reporting({ exitCode: 2, asJson, jsonTo: 'stdout' }, async () => {
+        const { modules } = await loadFiles(paths, { version: versionOf(options), regoOnly: true });
         const { disable: disabled, enable } = options;
         const violations = lintModules(modules, { disabled, ...(enable.length === 0 ? {} : { enabled: enable }) });
         print(asJson ? lintReportJson(violations, modules.length) : prettyLintReport(violations, modules.length));

@@ -1,9 +1,18 @@
 /** Reads what `-d` and path arguments name, as OPA does: `.rego` are modules, `.json` and `.yaml` data rooted by folder. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { isRegoErrors, parseModule, type RegoError, RegoErrors, type syntax, type Value } from '@bailiwick/rego';
-import { type DataFile, mergeDocuments, parseDocument } from '@bailiwick/rego/tools';
+import {
+  isRegoErrors,
+  parseModule,
+  type RegoError,
+  RegoErrors,
+  type syntax,
+  toJson,
+  type Value,
+} from '@bailiwick/rego';
+import { type DataFile, errorText, mergeDocuments, parseDocument } from '@bailiwick/rego/tools';
 import { CommandFailure } from '../../failure.js';
+import { type Bundle, BundleError, checkOverlaps, isPermitted, pathOutside, readBundles } from './bundle-files.js';
 
 export interface Loaded {
   readonly modules: readonly syntax.Module[];
@@ -73,52 +82,91 @@ function findFiles(paths: readonly string[], regoOnly: boolean): readonly Found[
 export const findModules = (paths: readonly string[]): readonly string[] =>
   findFiles(paths, true).map(({ file }) => file);
 
-/** What a bundle in a folder holds: policies, and the data files with the names bundles give them. */
-function findBundled(folders: readonly string[]): readonly Found[] {
-  return folders.flatMap((folder) => {
-    try {
-      if (!statSync(folder).isDirectory()) throw new Error('only bundles in folders can be read');
-    } catch (error) {
-      throw new LoadError(new Error(systemMessage(error, folder)), new Map());
-    }
-    return findFiles([folder], false).filter(({ file }) => /\.rego$|(^|[\\/])data\.(json|ya?ml)$/.test(file));
-  });
-}
-
 export interface LoadOptions {
   readonly version: syntax.RegoVersion;
-  /** Folders that hold bundles. */
+  /** Folders and `.tar.gz` files. */
   readonly bundles?: readonly string[];
   /** Leaves data files alone. */
   readonly regoOnly?: boolean;
 }
 
-/** Errors: `LoadError`; its cause is `RegoErrors` when modules do not parse. */
-export function loadFiles(paths: readonly string[], { version, regoOnly = false, bundles = [] }: LoadOptions): Loaded {
-  const sources = new Map<string, string>();
-  const modules: syntax.Module[] = [];
-  const errors: RegoError[] = [];
-  const files: DataFile[] = [];
-  try {
-    for (const { file, path } of [...findFiles(paths, regoOnly), ...findBundled(bundles)]) {
-      const text = readFileSync(file, 'utf8');
-      if (!file.endsWith('.rego')) {
-        files.push({ name: file, text, path });
+/** Everything read so far, on the way to what a command works on. */
+class Loading {
+  readonly sources = new Map<string, string>();
+  private readonly modules: syntax.Module[] = [];
+  private readonly errors: RegoError[] = [];
+  private readonly files: DataFile[] = [];
+
+  addFile({ file, path }: Found, version: syntax.RegoVersion): void {
+    const text = readFileSync(file, 'utf8');
+    if (!file.endsWith('.rego')) {
+      this.files.push({ name: file, text, path });
+      return;
+    }
+    try {
+      this.addModule(file, text, version);
+    } catch (error) {
+      if (!isRegoErrors(error)) throw error;
+      this.errors.push(...error.errors);
+    }
+  }
+
+  private addModule(name: string, text: string, version: syntax.RegoVersion): syntax.Module {
+    this.sources.set(name, text);
+    const module = parseModule(name, text, { version });
+    this.modules.push(module);
+    return module;
+  }
+
+  addBundle(bundle: Bundle, version: syntax.RegoVersion): void {
+    const problem = `manifest roots [${bundle.roots.join(' ')}] do not permit`;
+    const isModule = ({ name }: { readonly name: string }): boolean => name.endsWith('.rego');
+    const ordered = [...bundle.files.filter(isModule), ...bundle.files.filter((file) => !isModule(file))];
+    for (const { name, text, path } of ordered) {
+      if (name.endsWith('.rego')) {
+        const own = this.addBundled(bundle, name, text, bundle.version ?? version).package.path;
+        if (!isPermitted(bundle, own))
+          throw BundleError.in(bundle.name, `${problem} 'package ${own.join('.')}' in module '${name}'`);
         continue;
       }
-      sources.set(file, text);
-      try {
-        modules.push(parseModule(file, text, { version }));
-      } catch (error) {
-        if (!isRegoErrors(error)) throw error;
-        errors.push(...error.errors);
-      }
+      this.files.push({ name, text, path });
+      const outside = pathOutside(bundle, toJson(parseDocument(name, text)), path);
+      if (outside === undefined) continue;
+      const where = `data at path '/${outside.join('/')}' (hint: check bundle directory structure)`;
+      throw BundleError.in(bundle.name, `${problem} ${where}`);
     }
-    if (errors.length > 0) throw new RegoErrors(errors);
-    return { modules, data: mergeDocuments(files), sources };
+  }
+
+  private addBundled(bundle: Bundle, name: string, text: string, version: syntax.RegoVersion): syntax.Module {
+    try {
+      return this.addModule(name, text, version);
+    } catch (error) {
+      if (!isRegoErrors(error)) throw error;
+      throw BundleError.in(bundle.name, errorText(error, { sourceOf: () => text }), { cause: error });
+    }
+  }
+
+  finish(): Loaded {
+    if (this.errors.length > 0) throw new RegoErrors(this.errors);
+    return { modules: this.modules, data: mergeDocuments(this.files), sources: this.sources };
+  }
+}
+
+/** Errors: `LoadError`; its cause is `RegoErrors` when modules do not parse. */
+export async function loadFiles(
+  paths: readonly string[],
+  { version, regoOnly = false, bundles = [] }: LoadOptions,
+): Promise<Loaded> {
+  const loading = new Loading();
+  try {
+    for (const found of findFiles(paths, regoOnly)) loading.addFile(found, version);
+    const read = await readBundles(bundles);
+    for (const bundle of read) loading.addBundle(bundle, version);
+    checkOverlaps(read);
+    return loading.finish();
   } catch (error) {
     if (error instanceof LoadError) throw error;
-    throw new LoadError(error, sources);
+    throw new LoadError(error, loading.sources);
   }
 }
 

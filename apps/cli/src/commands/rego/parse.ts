@@ -28,7 +28,7 @@ export function parseCommand(): Command {
     .description('print a module’s syntax tree; exit 1 when it does not parse')
     .action((file: string, options: Options) => {
       const text = readText(file);
-      reporting({ exitCode: 1, asJson: true, sources: new Map([[file, text]]) }, () => {
+      return reporting({ exitCode: 1, asJson: true, sources: new Map([[file, text]]) }, () => {
         const module = parseModule(file, text, { version: versionOf(options) });
         print(
           options.format === 'json'

@@ -4,6 +4,7 @@ import type { syntax } from '@bailiwick/rego';
 import { errorJsonText, errorText } from '@bailiwick/rego/tools';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandFailure } from '../../failure.js';
+import { BundleError } from './bundle-files.js';
 import { LoadError } from './load-files.js';
 
 export interface VersionOptions {
@@ -50,19 +51,28 @@ export interface ReportOptions {
   readonly jsonTo?: 'stdout' | 'stderr';
   readonly sources?: ReadonlyMap<string, string>;
   readonly maxErrors?: number;
+  /** In whose words errors of bundles are told; default `eval`. */
+  readonly words?: keyof BundleError['words'];
 }
 
 /** Runs a command; what it throws is printed as OPA prints it and ends with the exit code given. */
-export function reporting(options: ReportOptions, action: () => void): void {
+export async function reporting(options: ReportOptions, action: () => Promise<void> | void): Promise<void> {
   try {
-    action();
+    await action();
   } catch (error) {
     if (error instanceof CommandFailure) throw error;
-    const cause = error instanceof LoadError ? error.cause : error;
+    let isLoading = error instanceof LoadError;
+    let cause = error instanceof LoadError ? error.cause : error;
+    if (cause instanceof BundleError) {
+      const text = cause.words[options.words ?? 'eval'];
+      if (options.words !== undefined && !options.asJson) throw new CommandFailure(text, options.exitCode);
+      cause = new Error(text, { cause });
+      isLoading = false;
+    }
     const sources = error instanceof LoadError ? error.sources : options.sources;
     const report = {
       sourceOf: (file: string) => sources?.get(file),
-      duringLoading: error instanceof LoadError,
+      duringLoading: isLoading,
       ...(options.maxErrors === undefined ? {} : { maxErrors: options.maxErrors }),
     };
     if (!options.asJson) throw new CommandFailure(errorText(cause, report), options.exitCode);

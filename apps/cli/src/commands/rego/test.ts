@@ -16,6 +16,7 @@ import {
 
 interface Options extends VersionOptions {
   readonly format: string;
+  readonly bundle?: boolean;
   readonly verbose?: boolean;
   readonly coverage?: boolean;
   readonly threshold?: number;
@@ -34,11 +35,14 @@ function filterOf(run: string | undefined): RegExp | undefined {
   }
 }
 
-function runTestsOf(paths: readonly string[], options: Options): void {
+async function runTestsOf(paths: readonly string[], options: Options): Promise<void> {
   const { threshold, verbose = false } = options;
   const filter = filterOf(options.run);
   const wantsCoverage = options.coverage === true || (threshold !== undefined && threshold > 0);
-  const { modules, data } = loadFiles(paths, { version: versionOf(options) });
+  const { modules, data } = await loadFiles(options.bundle === true ? [] : paths, {
+    version: versionOf(options),
+    bundles: options.bundle === true ? paths : [],
+  });
   const { results, coverage } = runTests({
     modules,
     data,
@@ -64,6 +68,7 @@ function runTestsOf(paths: readonly string[], options: Options): void {
 export function testCommand(): Command {
   return withFormat(withVersion(new Command('test')), ['pretty', 'json'])
     .argument('<paths...>')
+    .option('-b, --bundle', 'the paths are bundles: folders or .tar.gz files')
     .option('-v, --verbose', 'also what passed, and where failures came from')
     .option('-c, --coverage', 'print what was evaluated, as JSON')
     .option('--threshold <percent>', 'exit with 2 when less is covered', parseNumber)
@@ -73,6 +78,6 @@ export function testCommand(): Command {
     .option('--timeout <seconds>', 'for each test', parseNumber, 5)
     .description('run rules named test_…; exit 2 when one fails')
     .action((paths: readonly string[], options: Options) => {
-      reporting({ exitCode: 1, asJson: false }, () => runTestsOf(paths, options));
+      return reporting({ exitCode: 1, asJson: false, words: 'test' }, () => runTestsOf(paths, options));
     });
 }
