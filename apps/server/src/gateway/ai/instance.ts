@@ -161,7 +161,12 @@ export class Instance {
     if (this.speaksGoogle) return undefined;
     const path = providers[this.provider].native[kind];
     if (path === undefined) return undefined;
-    return `${this.#hasOwnPath ? this.url.pathname : path}${this.#query}`;
+    if (!this.#hasOwnPath) return path + this.#query;
+    const own = this.url.pathname;
+    // An address that is for chats alone takes no other format; its sibling has the embeddings.
+    const isChat = own.endsWith('/chat/completions') && kind !== 'openai-chat';
+    if (isChat && kind !== 'openai-embeddings') return undefined;
+    return (isChat ? own.replace(/chat\/completions$/, 'embeddings') : own) + this.#query;
   }
 
   /** `gemini` with Google's own kind of key: its native format, translated. */

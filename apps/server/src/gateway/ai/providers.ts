@@ -36,7 +36,10 @@ export const providers: Readonly<Record<ProviderName, Provider>> = {
     origin: 'https://api.aimlapi.com',
     native: { 'openai-chat': '/v1/chat/completions', 'openai-embeddings': '/v1/embeddings' },
   },
-  openrouter: { origin: 'https://openrouter.ai', native: { 'openai-chat': '/api/v1/chat/completions' } },
+  openrouter: {
+    origin: 'https://openrouter.ai',
+    native: { 'openai-chat': '/api/v1/chat/completions', 'openai-embeddings': '/api/v1/embeddings' },
+  },
   anthropic: { origin: 'https://api.anthropic.com', native: { 'anthropic-messages': '/v1/messages' } },
   // Google's own OpenAI-compatible address, as in APISIX; with an `x-goog-api-key` its native format is spoken.
   gemini: {

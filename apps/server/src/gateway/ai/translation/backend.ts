@@ -1,22 +1,26 @@
 /**
  * A provider that does not take the client's format as it is: a library translates request and answer, streams and tool calls, in both
- * directions. Chat completions and Anthropic messages; the other formats are for providers that have them.
+ * directions. All formats: responses are asked for as a chat, embeddings in the provider's own form where it has them.
  */
 import { APICallError, type LanguageModelV3StreamPart, type LanguageModelV3Usage } from '@ai-sdk/provider';
 import { isBailiwickError } from '@bailiwick/contract';
 import type { Backend, BackendAnswer } from '../backend.js';
+import type { Instance } from '../instance.js';
 import type { Json, LlmCall, LlmKind } from '../llm-call.js';
 import { badCall } from '../read-call.js';
 import { isObject } from './content.js';
+import { embedded } from './embeddings.js';
 import { fromAnthropic } from './from-anthropic.js';
 import { fromChat } from './from-chat.js';
-import { modelOf } from './models.js';
+import { fromResponses } from './from-responses.js';
+import { embeddingModelOf, modelOf } from './models.js';
 import { anthropicAnswer, anthropicEvents } from './to-anthropic.js';
 import { type AnswerHead, chatAnswer, chatEvents } from './to-chat.js';
+import { responsesAnswer, responsesEvents } from './to-responses.js';
 
 interface Format {
   readonly read: typeof fromChat;
-  readonly answer: typeof chatAnswer;
+  readonly answer: typeof responsesAnswer;
   readonly events: (head: AnswerHead, body: Json) => (part: LanguageModelV3StreamPart) => readonly string[];
   readonly idPrefix: string;
 }
@@ -37,12 +41,13 @@ const formats: Partial<Record<LlmKind, Format>> = {
     events: anthropicEvents,
     idPrefix: 'msg_',
   },
+  'openai-responses': { read: fromResponses, answer: responsesAnswer, events: responsesEvents, idPrefix: 'resp_' },
 };
 
 export const translated: Backend = async ({ exchange, call, instance, signal }) => {
-  const format = formats[call.kind];
-  if (!format) throw badCall('format_unsupported', `${instance.provider} does not take the format ${call.kind}.`);
   const body = instance.bodyFor(call);
+  const format = formats[call.kind];
+  if (!format) return await embeddings(call, instance, { body, instance, signal });
   const options = { ...format.read(body), abortSignal: signal };
   const model = modelOf(instance, call.model, signal);
   const head = { id: format.idPrefix + exchange.requestId, created: Math.floor(Date.now() / 1000), model: call.model };
@@ -50,7 +55,7 @@ export const translated: Backend = async ({ exchange, call, instance, signal }) 
     if (body['stream'] !== true) {
       const result = await model.doGenerate(options);
       take(call, result.usage, result.finishReason.unified);
-      return wholeAnswer(200, format.answer(result, head));
+      return wholeAnswer(200, format.answer(result, head, body));
     }
     const { stream } = await model.doStream(options);
     return {
@@ -64,6 +69,20 @@ export const translated: Backend = async ({ exchange, call, instance, signal }) 
     return refusal(error);
   }
 };
+
+async function embeddings(
+  call: LlmCall,
+  instance: Instance,
+  about: Parameters<typeof embedded>[2],
+): Promise<BackendAnswer> {
+  const model = embeddingModelOf(instance, call.model, about.signal);
+  if (!model) throw badCall('no_embeddings', `The provider ${instance.provider} has no embeddings.`);
+  try {
+    return wholeAnswer(200, await embedded(model, call, about));
+  } catch (error) {
+    return refusal(error);
+  }
+}
 
 function take(call: LlmCall, { inputTokens, outputTokens }: LanguageModelV3Usage, reason: string): void {
   call.finishReason = reason;
