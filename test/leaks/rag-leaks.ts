@@ -111,7 +111,7 @@ export function describeLeaks(
   name: string,
   sizes: LeakSizes,
   openVectors: () => Promise<VectorIndex | undefined>,
-  seed = Math.floor(Math.random() * 2 ** 31),
+  seed = Number(process.env['RAG_LEAK_SEED'] ?? Math.floor(Math.random() * 2 ** 31)),
 ): void {
   describe(`what people find, with ${name} (seed ${seed})`, () => {
     const random = randomFrom(seed);
@@ -177,12 +177,15 @@ export function describeLeaks(
 
     it('is exactly what the policies let them see: 0 leaks, 0 withheld', async () => {
       let [leaks, withheld, asked, shownInAll] = [0, 0, 0, 0];
+      const faults: string[] = [];
       const compare = (found: readonly string[], allowed: ReadonlySet<string>, expected: readonly string[]): void => {
         asked += 1;
         shownInAll += found.length;
         leaks += found.filter((id) => !allowed.has(id)).length;
         const set = new Set(found);
-        withheld += expected.filter((id) => !set.has(id)).length;
+        const missing = expected.filter((id) => !set.has(id));
+        withheld += missing.length;
+        for (const id of missing) if (faults.length < 10) faults.push(`withheld ${id}`);
       };
       for (const person of people) {
         for (const project of [person.project, pick(random, projects)]) {
@@ -207,7 +210,10 @@ export function describeLeaks(
               allowed,
               [],
             );
-            withheld += Math.max(0, enough - byVector.passages.length);
+            const short = Math.max(0, enough - byVector.passages.length);
+            withheld += short;
+            if (short > 0)
+              faults.push(`${person.sub} in ${project}: ${byVector.passages.length} of ${enough} by vectors`);
             const both = await documents.search.search(request, { query: topic, limit: 10, mode: 'hybrid' });
             compare(
               both.passages.map(({ document }) => document.id),
@@ -239,7 +245,7 @@ export function describeLeaks(
       console.log(
         `${name}: ${asked} answers compared, ${shownInAll} documents shown, ${leaks} leaks, ${withheld} withheld`,
       );
-      expect({ leaks, withheld }).toEqual({ leaks: 0, withheld: 0 });
+      expect({ leaks, withheld, faults }).toEqual({ leaks: 0, withheld: 0, faults: [] });
       expect(shownInAll).toBeGreaterThan(asked);
     }, 900_000);
 

@@ -1,4 +1,7 @@
 /** The real servers that tests use, and how to find out whether this machine has them. */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { chromiumInstallHint, isChromiumInstalled } from './chromium.js';
 import { cosmosInstallHint, isCosmosInstalled } from './cosmos.js';
 import { etcdInstallHint, isEtcdInstalled } from './etcd.js';
@@ -25,6 +28,12 @@ export const serverKinds = {
     installHint: pythonServersInstallHint,
   },
   chroma: { title: 'Chroma', isInstalled: isChromaInstalled, installHint: pythonServersInstallHint },
+  embeddingModel: {
+    title: 'the embedding model',
+    // Where `defaultModelFolder` of the adapter looks; this file is loaded without our packages.
+    isInstalled: () => existsSync(join(homedir(), '.cache/bailiwick/models/all-MiniLM-L6-v2-int8/model.onnx')),
+    installHint: 'npx bailiwick rag fetch-model',
+  },
   redis: { title: 'Redis', isInstalled: isRedisInstalled, installHint: redisInstallHint },
   rabbitmq: { title: 'RabbitMQ', isInstalled: isRabbitMqInstalled, installHint: rabbitMqInstallHint },
   vault: { title: 'Vault', isInstalled: isVaultInstalled, installHint: vaultInstallHint },

@@ -37,7 +37,11 @@ type Overrides = Partial<Record<keyof typeof settingDefinitions, string>>;
 
 export async function startTestServer(overrides: Overrides = {}, folder?: string): Promise<TestServer> {
   const directory = folder ?? mkdtempSync(join(tmpdir(), 'bailiwick-test-'));
-  const settings = readSettings({}, { port: '0', dataDirectory: directory, logLevel: 'silent', ...overrides });
+  const settings = readSettings(
+    {},
+    // Whether a model lies on this machine must not matter.
+    { port: '0', dataDirectory: directory, logLevel: 'silent', embeddingFolder: join(directory, 'none'), ...overrides },
+  );
   const running = await startServer(settings, repositoryRoot);
   const url = `http://127.0.0.1:${running.port}`;
   const token = readFileSync(join(directory, 'admin.token'), 'utf8').trim();

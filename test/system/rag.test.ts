@@ -47,7 +47,7 @@ let ada: RagClient;
 let ben: RagClient;
 let eve: RagClient;
 beforeAll(async () => {
-  server = await startTestServer({ embeddingFolder: '/nonexistent', documentRoots: root });
+  server = await startTestServer({ documentRoots: root });
   expect((await server.call('PUT', '/policies/team?wait=applied', { body: { rego: policy } })).status).toBe(201);
   ada = await ragClient(server, 'team', { sub: 'ada', project: 'team', roles: ['editor'], groups: ['hr'] });
   ben = await ragClient(server, 'team', { sub: 'ben', project: 'team' });

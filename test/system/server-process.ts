@@ -37,6 +37,7 @@ export async function startBailiwickProcess(
     running = startProcess(process.execPath, [join(repositoryRoot, 'dist/bailiwick.mjs'), '--no-demo'], {
       env: {
         ...{ BAILIWICK_PORT: String(port), BAILIWICK_DATA_DIR: directory, BAILIWICK_LOG_LEVEL: 'error' },
+        BAILIWICK_EMBEDDING_DIR: join(directory, 'none'),
         ...environment,
       },
     });

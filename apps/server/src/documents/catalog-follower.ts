@@ -15,7 +15,7 @@ export interface FollowerParts {
   readonly local: LocalIndex;
   /** Undefined: vectors are in the index of this process. */
   readonly vectors: VectorIndex | undefined;
-  readonly embedder: () => Embedder | undefined;
+  readonly embedder: () => Promise<Embedder | undefined>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -29,6 +29,7 @@ export class CatalogFollower {
   /** Of vectors that are kept elsewhere. */
   readonly #upkeep: VectorUpkeep | undefined;
   #cursor: string | undefined;
+  #isToRestart = false;
   #isStopping = false;
   #hasCaughtUp = false;
   #loop: Promise<void> | undefined;
@@ -102,7 +103,7 @@ export class CatalogFollower {
 
   /** The model changed or came: every document is looked at again. */
   restart(): void {
-    this.#cursor = undefined;
+    this.#isToRestart = true;
     this.poke();
   }
 
@@ -147,6 +148,8 @@ export class CatalogFollower {
 
   async #follow(): Promise<void> {
     for (;;) {
+      if (this.#isToRestart) this.#cursor = undefined;
+      this.#isToRestart = false;
       const { changes, cursor } = await this.#parts.catalog.changesAfter(this.#cursor, changesAtOnce);
       // Each document is there once, so they do not get in each other's way.
       for (let at = 0; at < changes.length; at += takenAtOnce) {
@@ -161,7 +164,7 @@ export class CatalogFollower {
       await this.#upkeep?.flush();
       const isNew = cursor !== this.#cursor;
       this.#cursor = cursor;
-      if (!isNew || changes.length === 0) break;
+      if ((!isNew || changes.length === 0) && !this.#isToRestart) break;
     }
     this.#hasCaughtUp = true;
     for (const resolve of this.#waiting.splice(0)) resolve();
@@ -170,7 +173,7 @@ export class CatalogFollower {
   async #remove(project: string, id: string): Promise<void> {
     this.#parts.local.remove(project, id);
     this.#unembedded.delete(`${project}/${id}`);
-    const space = this.#space(project);
+    const space = await this.#space(project);
     if (this.#upkeep && space) await this.#upkeep.remove(space, id);
   }
 
@@ -186,7 +189,7 @@ export class CatalogFollower {
     const isWhole = chunks.every(({ hash }) => vectors.has(hash));
     if (isWhole) this.#unembedded.delete(`${project}/${id}`);
     else this.#unembedded.set(`${project}/${id}`, { project, id });
-    const space = this.#space(project);
+    const space = await this.#space(project);
     if (this.#upkeep && space) await this.#upkeep.bring(space, document, chunks, vectors);
     local.put(
       document,
@@ -199,21 +202,21 @@ export class CatalogFollower {
   }
 
   async #vectorsOf(project: string, chunks: readonly Chunk[]): Promise<Map<string, Float32Array>> {
-    const embedder = this.#parts.embedder();
+    const embedder = await this.#parts.embedder();
     if (!embedder) return new Map();
     const hashes = [...new Set(chunks.map(({ hash }) => hash))];
     const found = await this.#parts.catalog.vectors(project, embedder.model, hashes);
     return new Map(found.map(({ hash, vector }) => [hash, vector]));
   }
 
-  #space(project: string): VectorSpace | undefined {
-    const embedder = this.#parts.embedder();
+  async #space(project: string): Promise<VectorSpace | undefined> {
+    const embedder = await this.#parts.embedder();
     return embedder && { project, model: embedder.model, dimensions: embedder.dimensions };
   }
 
   /** A model that came later, or another one: the chunks of one document, a few at a time. Returns whether there is more. */
   async #embedSome(): Promise<boolean> {
-    const embedder = this.#parts.embedder();
+    const embedder = await this.#parts.embedder();
     const [next] = this.#unembedded.values();
     if (!embedder || !next) return false;
     const { catalog } = this.#parts;

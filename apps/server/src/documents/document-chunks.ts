@@ -6,7 +6,7 @@ import type { Passage } from './chunking/chunk-document.js';
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Of a title or a heading: models read the beginning of a text only, and that is to be the passage. */
-const maxTitleChars = 150;
+const maxTitleChars = 250;
 const maxHeadings = 4;
 
 /** What is embedded and searched by words: the passage under the title and headings it stands below. */

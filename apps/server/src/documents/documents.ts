@@ -64,7 +64,7 @@ export function buildDocuments(parts: DocumentsParts): Documents {
   const local = new LocalIndex();
   const progress = new Progress();
   const inUse = new EmbedderInUse(parts.openEmbedder, onError('the embedding model cannot be used'));
-  const embedder = (): Embedder | undefined => inUse.current;
+  const embedder = async (): Promise<Embedder | undefined> => await inUse.use();
   const follower = new CatalogFollower({
     ...{ catalog, local, vectors, embedder },
     onError: onError('the index cannot follow the catalog'),
@@ -74,7 +74,14 @@ export function buildDocuments(parts: DocumentsParts): Documents {
   const originals = new Originals(parts.folder);
   const reader = openDocumentReader();
   const ingestion = new Ingestion({
-    ...{ catalog, originals, reader, embedder, instanceId: parts.instanceId, isAlone: parts.isAlone },
+    ...{
+      catalog,
+      originals,
+      reader,
+      embedder,
+      instanceId: parts.instanceId,
+      isAlone: parts.isAlone,
+    },
     nowMs: Date.now,
     onProgress: (step) => {
       progress.tell(step);
@@ -106,10 +113,7 @@ export function buildDocuments(parts: DocumentsParts): Documents {
   return {
     ...{ service, progress, search, answers, references },
     feedback: new FeedbackLog(store),
-    start: () => {
-      inUse.start();
-      follower.start();
-    },
+    start: () => follower.start(),
     startWork: () => ingestion.start(),
     stop: async () => {
       await references.stop();

@@ -1,4 +1,7 @@
-/** The embedding model as it is now: none at first where its files are still to be fetched, then the one that is found. */
+/**
+ * The embedding model as it is now: none at first where its files are still to be fetched, then the one that is found. It is opened when it is
+ * first asked for: an installation without documents does not pay for it.
+ */
 import type { Embedder } from '../ports/embedder.port.js';
 
 const tryEveryMs = 5_000;
@@ -18,22 +21,16 @@ export class EmbedderInUse {
     this.#onError = onError;
   }
 
-  get current(): Embedder | undefined {
+  /** What there is once the first attempt to open it is over. */
+  async use(): Promise<Embedder | undefined> {
+    this.#opening ??= this.#try();
+    await this.#opening;
     return this.#current;
   }
 
   /** Called when a model is there. */
   onChange(listener: () => void): void {
     this.#listeners.push(listener);
-  }
-
-  start(): void {
-    this.#opening = this.#try();
-  }
-
-  /** The first attempt is over. */
-  async settled(): Promise<void> {
-    await this.#opening;
   }
 
   async stop(): Promise<void> {
@@ -59,8 +56,6 @@ export class EmbedderInUse {
       this.#lastFault = fault;
     }
     if (this.#isStopped) return;
-    this.#timer = setTimeout(() => {
-      this.#opening = this.#try();
-    }, tryEveryMs).unref();
+    this.#timer = setTimeout(() => void this.#try(), tryEveryMs).unref();
   }
 }

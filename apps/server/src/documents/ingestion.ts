@@ -25,7 +25,7 @@ export interface IngestionParts {
   readonly originals: Originals;
   readonly reader: DocumentReader;
   /** Undefined until there is a model: documents are found by words then. */
-  readonly embedder: () => Embedder | undefined;
+  readonly embedder: () => Promise<Embedder | undefined>;
   readonly instanceId: string;
   /** No other instance has this catalog: claims of others are left over from before a crash. */
   readonly isAlone: boolean;
@@ -186,7 +186,7 @@ export class Ingestion {
   }
 
   async #embed(claim: Claim, title: string, chunks: readonly Chunk[]): Promise<void> {
-    const embedder = this.#parts.embedder();
+    const embedder = await this.#parts.embedder();
     if (!embedder) return;
     const { catalog, onProgress } = this.#parts;
     const { project, id } = claim.document;

@@ -38,7 +38,7 @@ export interface SearchParts {
   readonly catalog: DocumentCatalog;
   readonly local: LocalIndex;
   readonly vectors: VectorIndex | undefined;
-  readonly embedder: () => Embedder | undefined;
+  readonly embedder: () => Promise<Embedder | undefined>;
   readonly reranker: Reranker | undefined;
   readonly follower: CatalogFollower;
   readonly visibility: Visibility;
@@ -73,12 +73,13 @@ export class SearchService {
     const mode = vector === undefined ? 'text' : search.mode;
     const hits = await this.#find(request.project, filter, { text: search.query, vector, mode });
     const ranked = await this.#rerank(request, search, diversified(hits, candidates), notes);
-    return { ...ranked, mode, model: vector === undefined ? null : (this.#parts.embedder()?.model ?? null), notes };
+    const used = vector === undefined ? undefined : await this.#parts.embedder();
+    return { ...ranked, mode, model: used?.model ?? null, notes };
   }
 
   async #embed(text: string, notes: string[]): Promise<Float32Array | undefined> {
     const { embedder, follower, onError } = this.#parts;
-    const current = embedder();
+    const current = await embedder();
     if (!current) {
       notes.push('There is no embedding model here: searched by words only.');
       return undefined;
@@ -118,7 +119,7 @@ export class SearchService {
   }
 
   async #ask(index: VectorIndex, project: string, vector: Float32Array, filter: Filter): Promise<readonly ChunkHit[]> {
-    const { model = '', dimensions = 0 } = this.#parts.embedder() ?? {};
+    const { model = '', dimensions = 0 } = (await this.#parts.embedder()) ?? {};
     const selection: Selection = {
       filter,
       ids: async () => {
