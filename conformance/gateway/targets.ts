@@ -4,7 +4,7 @@ import { parseApisixFile } from '../../apps/server/src/gateway/apisix-file.js';
 import { Gateway } from '../../apps/server/src/gateway/gateway.js';
 import { plugins } from '../../apps/server/src/gateway/plugins/index.js';
 import { toProblem } from '../../apps/server/src/http/problems.js';
-import { openRateLimits, openVault } from '../../apps/server/src/stores.js';
+import { openAnswers, openRateLimits, openVault } from '../../apps/server/src/stores.js';
 import { createLogger } from '../../apps/server/src/telemetry/logger.js';
 import { Metrics } from '../../apps/server/src/telemetry/metrics.js';
 import type { Target } from './runner.js';
@@ -20,6 +20,7 @@ export async function embeddedGateway(): Promise<Target & { readonly gateway: Ga
       decisions: absent as never,
       metrics,
       openRateLimits,
+      openAnswers,
     },
     logger: createLogger('silent'),
     metrics,

@@ -116,7 +116,7 @@ describe('the cache of answers', () => {
   it('forgets with time and keeps to its bytes, the least used first', () => {
     let now = 0;
     const cache = new AnswerCache(4_000, () => now);
-    const answer = { status: 200, contentType: 'x', body: Buffer.alloc(1_000) };
+    const answer = { contentType: 'x', body: Buffer.alloc(1_000) };
     cache.set('a', answer, 1_000);
     cache.set('b', answer, 5_000);
     cache.get('a');

@@ -46,6 +46,7 @@ beforeAll(async () => {
       decisions: absent as never,
       metrics,
       openRateLimits: () => localRateLimits(),
+      openAnswers: () => absent as never,
     },
     logger,
     metrics,

@@ -39,7 +39,15 @@ import { PolicyCandidates } from './rollouts/policy-candidates.js';
 import type { PolicyTargets } from './rollouts/rollout-service.js';
 import { TrafficCounts } from './rollouts/traffic-counts.js';
 import type { Settings } from './settings.js';
-import { openEmbedder, openLanguageModel, openRateLimits, openStores, openVault, type Stores } from './stores.js';
+import {
+  openAnswers,
+  openEmbedder,
+  openLanguageModel,
+  openRateLimits,
+  openStores,
+  openVault,
+  type Stores,
+} from './stores.js';
 import type { Logger } from './telemetry/logger.js';
 import { Metrics } from './telemetry/metrics.js';
 import { RagMetrics } from './telemetry/rag-metrics.js';
@@ -70,6 +78,7 @@ export interface Platform {
   readonly cache: Cache;
   /** Counters for the gateway's limits: of this process, or in the Redis that a plugin names. */
   readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
+  readonly openAnswers: typeof openAnswers;
   /** Failed and denied requests of late, of all instances. */
   readonly traffic: TrafficCounts;
   /** All of them, for the gateway's workers. */
@@ -264,6 +273,7 @@ export async function buildPlatform(
       documents,
       cache,
       openRateLimits: (location) => (location || !given ? openRateLimits(location) : given.localRateLimits),
+      openAnswers,
       stores,
       openVault,
       traffic,

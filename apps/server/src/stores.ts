@@ -16,6 +16,7 @@ import { RelationalResourceStore } from './adapters/relational/relational-resour
 import type { ResourceTables } from './adapters/relational/resource-tables.js';
 import { openVaultSecrets } from './adapters/vault/vault-secrets.js';
 import type { SecretDefinition } from './gateway/resource-schemas.js';
+import type { AnswerStore } from './ports/answer-store.port.js';
 import type { AuditLogStore } from './ports/audit-log.port.js';
 import type { Cache } from './ports/cache.port.js';
 import type { DecisionStore } from './ports/decision-store.port.js';
@@ -99,6 +100,18 @@ export function openRateLimits(location: RedisLocation | undefined): RateLimitSt
     leak: async (...about) => await (await opened).leak(...about),
     enter: async (...about) => await (await opened).enter(...about),
     leave: async (key) => await (await opened).leave(key),
+    close: async () => await (await opened).close(),
+  };
+}
+
+/** Answers of language models in the Redis that a plugin names, whose client is loaded then. */
+export function openAnswers(location: RedisLocation, index: string): AnswerStore {
+  const opened = import('./adapters/redis/redis-answers.js').then(({ redisAnswers }) => redisAnswers(location, index));
+  return {
+    get: async (key) => await (await opened).get(key),
+    set: async (...about) => await (await opened).set(...about),
+    nearest: async (...about) => await (await opened).nearest(...about),
+    addNear: async (...about) => await (await opened).addNear(...about),
     close: async () => await (await opened).close(),
   };
 }

@@ -5,6 +5,7 @@
 import type { TSchema } from '@sinclair/typebox';
 import type { DecisionService } from '../decisions/decision-service.js';
 import type { Authenticator } from '../identity/authenticator.js';
+import type { AnswerStore } from '../ports/answer-store.port.js';
 import type { RateLimitStore, RedisLocation } from '../ports/rate-limit-store.port.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -57,6 +58,8 @@ export interface PluginServices {
   readonly metrics: Pick<Metrics, 'registry'>;
   /** Undefined: counters of this process. */
   readonly openRateLimits: (location: RedisLocation | undefined) => RateLimitStore;
+  /** Answers of language models in a Redis; `index` names them among others. */
+  readonly openAnswers: (location: RedisLocation, index: string) => AnswerStore;
 }
 
 export interface Credential {

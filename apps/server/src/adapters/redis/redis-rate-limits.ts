@@ -2,9 +2,9 @@
  * Counters in Redis, exact across processes: each method is one script, which Redis runs alone. A single server, a Sentinel's master or a
  * Cluster; time is Redis's own, so that gateways need not agree on theirs.
  */
-import { Cluster, Redis } from 'ioredis';
 import type { Count, Leak, RateLimitStore, RedisLocation, Reservation } from '../../ports/rate-limit-store.port.js';
 import { storeUnavailable } from '../store-errors.js';
+import { connectTo } from './redis-location.js';
 
 const keyPrefix = 'bailiwick:limit:';
 
@@ -80,7 +80,7 @@ return 0`,
 type Script = keyof typeof scripts;
 
 export function redisRateLimits(location: RedisLocation): RateLimitStore {
-  const client = connect(location);
+  const client = connectTo(location);
   // Faults are told by the commands; without a listener the process would end.
   client.on('error', () => undefined);
   for (const [name, lua] of Object.entries(scripts)) client.defineCommand(name, { numberOfKeys: 1, lua });
@@ -124,50 +124,4 @@ export function redisRateLimits(location: RedisLocation): RateLimitStore {
       client.disconnect();
     },
   };
-}
-
-function connect(location: RedisLocation): Redis | Cluster {
-  const common = {
-    connectTimeout: location.timeoutMs,
-    commandTimeout: location.timeoutMs,
-    maxRetriesPerRequest: 1,
-    retryStrategy: (attempt: number) => Math.min(100 * attempt, 2_000),
-    ...(location.password === undefined ? {} : { password: location.password }),
-  };
-  switch (location.kind) {
-    case 'single':
-      return new Redis({
-        ...common,
-        host: location.host,
-        port: location.port,
-        db: location.database,
-        ...(location.username === undefined ? {} : { username: location.username }),
-        ...(location.tls.isOn ? { tls: { rejectUnauthorized: location.tls.isVerified } } : {}),
-      });
-    case 'cluster':
-      return new Cluster(
-        location.nodes.map((node) => {
-          const colon = node.lastIndexOf(':');
-          return { host: node.slice(0, colon), port: Number(node.slice(colon + 1)) };
-        }),
-        {
-          redisOptions: {
-            ...common,
-            ...(location.tls.isOn ? { tls: { rejectUnauthorized: location.tls.isVerified } } : {}),
-          },
-          clusterRetryStrategy: (attempt) => Math.min(100 * attempt, 2_000),
-        },
-      );
-    case 'sentinel':
-      return new Redis({
-        ...common,
-        sentinels: location.sentinels.map(({ host, port }) => ({ host, port })),
-        name: location.masterName,
-        role: location.role,
-        db: location.database,
-        ...(location.username === undefined ? {} : { username: location.username }),
-        ...(location.sentinelUsername === undefined ? {} : { sentinelUsername: location.sentinelUsername }),
-        ...(location.sentinelPassword === undefined ? {} : { sentinelPassword: location.sentinelPassword }),
-      });
-  }
 }

@@ -2,12 +2,9 @@
  * Answers of language models kept in this process: found by an exact key, or by the nearness of what was asked. Bounded in bytes and in time;
  * what was used longest ago goes first.
  */
+import type { AnswerStore, KeptAnswer } from '../../ports/answer-store.port.js';
 
-export interface CachedAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: Buffer;
-  readonly storedMs: number;
+interface CachedAnswer extends KeptAnswer {
   readonly expiresMs: number;
 }
 
@@ -21,7 +18,7 @@ interface Near {
 const maxNear = 1_000;
 const overheadBytes = 512;
 
-export class AnswerCache {
+export class AnswerCache implements AnswerStore {
   readonly #maxBytes: number;
   readonly #nowMs: () => number;
   readonly #entries = new Map<string, CachedAnswer>();
@@ -49,7 +46,7 @@ export class AnswerCache {
     return found;
   }
 
-  set(key: string, answer: Pick<CachedAnswer, 'status' | 'contentType' | 'body'>, ttlMs: number): void {
+  set(key: string, answer: Pick<KeptAnswer, 'contentType' | 'body'>, ttlMs: number): void {
     this.#delete(key);
     const now = this.#nowMs();
     const entry = { ...answer, storedMs: now, expiresMs: now + ttlMs };
@@ -94,6 +91,12 @@ export class AnswerCache {
     // As many scopes as there are answers in one, at most.
     const oldest = this.#near.keys().next().value;
     if (this.#near.size > maxNear && oldest !== undefined) this.#near.delete(oldest);
+  }
+
+  close(): void {
+    this.#entries.clear();
+    this.#near.clear();
+    this.#bytes = 0;
   }
 }
 

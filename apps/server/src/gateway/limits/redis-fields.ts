@@ -4,7 +4,8 @@ import type { RateLimitStore, RedisLocation } from '../../ports/rate-limit-store
 import type { PluginScope } from '../plugin.js';
 import { closed, oneOf } from '../resource-schemas.js';
 
-const optional = {
+/** Of one server. */
+export const singleRedisFields = {
   redis_host: Type.Optional(Type.String({ minLength: 2 })),
   redis_port: Type.Optional(Type.Integer({ minimum: 1 })),
   redis_username: Type.Optional(Type.String({ minLength: 1 })),
@@ -15,6 +16,10 @@ const optional = {
   redis_ssl_verify: Type.Optional(Type.Boolean()),
   redis_keepalive_timeout: Type.Optional(Type.Integer({ minimum: 1000 })),
   redis_keepalive_pool: Type.Optional(Type.Integer({ minimum: 1 })),
+};
+
+const optional = {
+  ...singleRedisFields,
   redis_cluster_nodes: Type.Optional(
     Type.Array(Type.String({ minLength: 2, maxLength: 100, pattern: ':[0-9]+$' }), { minItems: 1 }),
   ),
@@ -93,7 +98,7 @@ export function storeOf(plugin: string, configuration: RedisConfiguration, scope
   );
 }
 
-function locationOf(configuration: RedisConfiguration): RedisLocation | undefined {
+export function locationOf(configuration: RedisConfiguration): RedisLocation | undefined {
   const timeoutMs = configuration.redis_timeout ?? 1000;
   const { redis_username: username, redis_password: password, redis_database: database = 0 } = configuration;
   switch (configuration.policy) {

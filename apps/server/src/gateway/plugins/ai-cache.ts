@@ -1,13 +1,15 @@
 /**
- * `ai-cache`: answers that were given before, found exactly or by the nearness of the question, within one project. In this process; what
+ * `ai-cache`: answers that were given before, found exactly or by the nearness of the question, within one project. In this process or in a Redis that several share; one that is away is a miss. What
  * failed, was cut off or calls tools is not kept.
  */
 import { type Static, Type } from '@sinclair/typebox';
-import { AnswerCache, type CachedAnswer } from '../ai/answer-cache.js';
+import type { AnswerStore, KeptAnswer } from '../../ports/answer-store.port.js';
+import { AnswerCache } from '../ai/answer-cache.js';
 import { exactKey, type MatchOptions, semanticKey } from '../ai/cache-key.js';
 import { Embedder } from '../ai/embedder.js';
 import type { LlmCall } from '../ai/llm-call.js';
 import type { Exchange } from '../exchange.js';
+import { locationOf, singleRedisFields } from '../limits/redis-fields.js';
 import type { Answer, Outcome, Plugin, PluginScope } from '../plugin.js';
 import { closed, oneOf } from '../resource-schemas.js';
 import { readerOf } from '../variables.js';
@@ -16,7 +18,8 @@ const flag = Type.Boolean({ default: true });
 
 const schema = Type.Object(
   {
-    policy: oneOf(['local']),
+    policy: oneOf(['local', 'redis'], { default: 'redis' }),
+    ...singleRedisFields,
     layers: Type.Array(oneOf(['exact', 'semantic']), { minItems: 1, uniqueItems: true, default: ['exact'] }),
     /** Seconds, as in `semantic`. */
     exact: Type.Object({ ttl: Type.Integer({ minimum: 1, default: 3600 }) }, { ...closed, default: {} }),
@@ -25,6 +28,18 @@ const schema = Type.Object(
         {
           similarity_threshold: Type.Number({ minimum: 0, maximum: 1, default: 0.95 }),
           ttl: Type.Integer({ minimum: 1, default: 86_400 }),
+          distance_metric: Type.Optional(oneOf(['cosine'])),
+          vector_search: Type.Optional(
+            Type.Object(
+              {
+                redis: Type.Object(
+                  { index: Type.String({ minLength: 1, default: 'ai-cache' }) },
+                  { ...closed, default: {} },
+                ),
+              },
+              closed,
+            ),
+          ),
           embedding: Type.Object(
             {
               openai: Type.Object(
@@ -98,7 +113,9 @@ export const aiCache: Plugin<Configuration> = {
   priority: 1035,
   schema,
   metadataSchema,
-  check: ({ layers, semantic }) => {
+  check: ({ layers, semantic, policy, redis_host: host }) => {
+    if (policy === 'redis' && host === undefined) return 'policy redis needs redis_host';
+    if (policy === 'local' && semantic?.vector_search) return 'vector_search is for policy redis';
     if (!layers.includes('exact')) return "layers must have 'exact'";
     return layers.includes('semantic') && !semantic ? 'the semantic layer needs semantic' : undefined;
   },
@@ -106,7 +123,13 @@ export const aiCache: Plugin<Configuration> = {
     const { max_bytes: maxBytes = defaultMaxBytes, tool_calls: keepsToolCalls = false } = scope.metadata as Static<
       typeof metadataSchema
     >;
-    const cache = scope.kept.keep(`ai-cache/${maxBytes}`, () => new AnswerCache(maxBytes));
+    const cache = answersOf(configuration, maxBytes, scope);
+    const unreachable =
+      (exchange: Exchange) =>
+      (error: unknown): undefined => {
+        scope.logger.warn({ request_id: exchange.requestId, error }, 'the cache of answers cannot be asked');
+        return undefined;
+      };
     const scopeOf = keyScope(configuration, scope);
     const semantic = configuration.layers.includes('semantic') ? configuration.semantic : undefined;
     const embedder = semantic && embedderOf(semantic.embedding.openai);
@@ -119,7 +142,7 @@ export const aiCache: Plugin<Configuration> = {
       if (about.text === '' || hasMedia(call)) return undefined;
       try {
         const vector = await embedder.embed(about.text);
-        const found = cache.nearest(about.scope, vector, semantic.similarity_threshold);
+        const found = await cache.nearest(about.scope, vector, semantic.similarity_threshold);
         if (found) return replay(exchange, call, found, 'semantic-hit');
         exchange.keepState(state, { near: { scope: about.scope, vector }, chunks: [], bytes: 0 } satisfies Kept);
       } catch (error) {
@@ -137,10 +160,13 @@ export const aiCache: Plugin<Configuration> = {
           return undefined;
         }
         const found = cache.get(exactKey(call, scopeOf(exchange)));
-        if (found) return replay(exchange, call, found, 'hit');
-        call.cache = 'miss';
-        exchange.keepState(state, { near: undefined, chunks: [], bytes: 0 } satisfies Kept);
-        return embedder ? lookNear(exchange, call) : undefined;
+        const go = (answer: KeptAnswer | undefined): Outcome | Promise<Outcome> => {
+          if (answer) return replay(exchange, call, answer, 'hit');
+          call.cache = 'miss';
+          exchange.keepState(state, { near: undefined, chunks: [], bytes: 0 } satisfies Kept);
+          return embedder ? lookNear(exchange, call) : undefined;
+        };
+        return found instanceof Promise ? found.catch(unreachable(exchange)).then(go) : go(found);
       },
       headerFilter: (exchange, head) => {
         const status = exchange.llm?.cache;
@@ -158,14 +184,29 @@ export const aiCache: Plugin<Configuration> = {
         if (exchange.status !== 200 || !call.isComplete || (!keepsToolCalls && callsTools(call))) return chunk;
         const key = exactKey(call, scopeOf(exchange));
         const contentType = exchange.head?.get('content-type') ?? 'application/json';
-        cache.set(key, { status: 200, contentType, body: Buffer.concat(kept.chunks) }, configuration.exact.ttl * 1000);
-        if (kept.near && semantic) cache.addNear(kept.near.scope, kept.near.vector, key, semantic.ttl * 1000);
+        const keep = async (): Promise<void> => {
+          await cache.set(key, { contentType, body: Buffer.concat(kept.chunks) }, configuration.exact.ttl * 1000);
+          if (kept.near && semantic) await cache.addNear(kept.near.scope, kept.near.vector, key, semantic.ttl * 1000);
+        };
+        keep().catch(unreachable(exchange));
         return chunk;
       },
       close: () => embedder?.close(),
     };
   },
 };
+
+/** Kept as long as the configuration is. */
+function answersOf(configuration: Configuration, maxBytes: number, scope: PluginScope): AnswerStore {
+  const location = locationOf(configuration);
+  if (!location) return scope.kept.keep(`ai-cache/${maxBytes}`, () => new AnswerCache(maxBytes));
+  const index = configuration.semantic?.vector_search?.redis.index ?? 'ai-cache';
+  return scope.kept.keep(
+    `ai-cache/${index}/${JSON.stringify(location)}`,
+    () => scope.services.openAnswers(location, index),
+    (store) => void store.close(),
+  );
+}
 
 const callsTools = ({ finishReason }: LlmCall): boolean =>
   finishReason === 'tool_calls' ||
@@ -198,9 +239,9 @@ function bypass({ bypass_on: rules = [] }: Configuration): (exchange: Exchange) 
   return (exchange) => rules.some(({ header, equals }) => exchange.header(header.toLowerCase()) === equals);
 }
 
-function replay(exchange: Exchange, call: LlmCall, found: CachedAnswer, how: 'hit' | 'semantic-hit'): Answer {
+function replay(exchange: Exchange, call: LlmCall, found: KeptAnswer, how: 'hit' | 'semantic-hit'): Answer {
   call.cache = how;
   exchange.setVariable('llm_cache', how);
   const headers = { 'content-type': found.contentType, age: String(Math.floor((Date.now() - found.storedMs) / 1000)) };
-  return { status: found.status, headers, body: found.body };
+  return { status: 200, headers, body: found.body };
 }
