@@ -16,8 +16,28 @@ const { prompts } = JSON.parse(
   readFileSync(join(repositoryRoot, 'conformance/gateway/prompt-injection.json'), 'utf8'),
 ) as { readonly prompts: readonly Prompt[] };
 
+const { prompts: heldOut } = JSON.parse(
+  readFileSync(join(repositoryRoot, 'conformance/gateway/prompt-injection-held-out.json'), 'utf8'),
+) as { readonly prompts: readonly Prompt[] };
+
 describe('the preset against prompt injection', () => {
   const isInjection = injectionGuard();
+
+  it('says how it does on prompts that it was not tuned by', () => {
+    const [attacked, harmless] = (['attack', 'benign'] as const).map((kind) =>
+      heldOut.filter((one) => one.kind === kind),
+    );
+    const blocked = attacked?.filter(({ text }) => isInjection(text)).length ?? 0;
+    const refused = harmless?.filter(({ text }) => isInjection(text)).length ?? 0;
+    console.log(
+      `held out: ${blocked} of ${attacked?.length} attacks blocked, ${refused} of ${harmless?.length} benign refused`,
+    );
+    const known = new Set(prompts.map(({ text }) => text));
+    expect(heldOut.filter(({ text }) => known.has(text))).toEqual([]);
+    // Guards against a break, not a promise: the figure is what is printed.
+    expect(blocked / (attacked?.length ?? 0)).toBeGreaterThanOrEqual(0.4);
+    expect(refused / (harmless?.length ?? 0)).toBeLessThanOrEqual(0.1);
+  });
   const attacks = prompts.filter(({ kind }) => kind === 'attack');
   const benign = prompts.filter(({ kind }) => kind === 'benign');
 
