@@ -69,6 +69,27 @@ describe.each(['generated', 'closures'] as const)('hash indexes, with %s', (back
     );
   });
 
+  it('find the same while a large index is on its way', () => {
+    const words = ['a', 'b', 'read', 1, null, [1]];
+    const shapes = fc.record({ count: fc.integer({ min: 1000, max: 20_000 }), step: fc.integer({ min: 1, max: 7 }) });
+    fc.assert(
+      fc.property(shapes, fc.array(word, { minLength: 4, maxLength: 20 }), ({ count, step }, questions) => {
+        const grantAt = (n: number): object => ({ subject: words[(n * step) % 6], action: words[n % 5], n });
+        const grants = Array.from({ length: count }, (_, n) => grantAt(n));
+        const data = parseJson(JSON.stringify({ grants }));
+        indexed.setData('', data);
+        unindexed.setData('', data);
+        // A slice of the index is built at each question.
+        for (const subject of questions) {
+          const input = parseJson(JSON.stringify({ subject, action: 'read' }));
+          for (const rule of ['listed', 'keyed'])
+            expect(indexed.evaluate(`data.t.${rule}`, input)).toEqual(unindexed.evaluate(`data.t.${rule}`, input));
+        }
+      }),
+      { numRuns: 5 },
+    );
+  }, 30_000);
+
   it('make a question to 100,000 grants as quick as one to ten', () => {
     const of = (count: number): Value =>
       parseJson(
