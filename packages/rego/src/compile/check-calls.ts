@@ -57,12 +57,13 @@ export function checkCall(
   },
 ): void {
   const { operator, args, location } = call;
-  const name = displayName(operator);
   const arity = arityOf(operator);
   if (arity === undefined) {
-    report(context, 'rego_type_error', location, `undefined function ${name}`);
+    report(context, 'rego_type_error', location, `undefined function ${displayName(operator)}`);
     return;
   }
+  if (args.length === arity && call.generated !== true) return;
+  const name = displayName(operator);
   if (context.builtins.get(name)?.variadic !== undefined) return;
   const isGenerated = call.generated === true && name !== 'eq';
   if ((args.length === arity && !isGenerated) || args.length === arity + 1) return;

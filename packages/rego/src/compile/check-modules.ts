@@ -29,6 +29,9 @@ export function checkImports(context: CompileContext): void {
   }
 }
 
+/** What an assignment to `input` or `data` looks like, in any layout; no other text has one. */
+const ROOT_ASSIGNMENT = /\b(?:input|data)(?:[\s)]|#.*)*:=/;
+
 function shadowsRoot(expression: Expression): string | undefined {
   if (expression.kind !== 'call' || expression.infix !== ':=') return undefined;
   const [left] = expression.args;
@@ -48,6 +51,7 @@ export function checkRootOverrides(context: CompileContext): void {
   for (const module of context.modules) {
     if (!isStrict(context, module)) continue;
     for (const rule of module.rules) checkRuleName(context, rule);
+    if (!ROOT_ASSIGNMENT.test(module.source.source)) continue;
     for (const rule of allRules({ modules: [module] })) {
       walkBody(rule.body, visitor);
       for (const term of [rule.key, rule.value]) if (term !== undefined) walkTerm(term, visitor);
@@ -64,8 +68,10 @@ function checkRuleName(context: CompileContext, rule: WorkRule): void {
 
 /** As in OPA, what stands directly in the body of an `every` is not looked at; closures in it are. */
 export function checkDeprecated(context: CompileContext): void {
-  for (const rule of allRules(context)) {
-    if (!isStrict(context, rule.module)) continue;
+  const names = [...context.builtins.values()].filter(({ deprecated }) => deprecated === true);
+  const words = new RegExp(`\\b(?:${names.map(({ name }) => name.split('.').at(-1)).join('|')})\\b`);
+  const modules = context.modules.filter((module) => isStrict(context, module) && words.test(module.source.source));
+  for (const rule of allRules({ modules })) {
     const overlooked = new Set<Expression>();
     walkBody(rule.body, {
       expression: (expression) => {

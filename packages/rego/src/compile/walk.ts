@@ -139,15 +139,24 @@ export interface Visitor {
   readonly expression?: (expression: Expression) => boolean | undefined;
 }
 
+/** Nothing is below a leaf: a visitor of expressions alone has no use for it. */
+function walkTerms(terms: readonly Term[], visitor: Visitor): void {
+  const wantsLeaves = visitor.term !== undefined;
+  for (let i = 0; i < terms.length; i++) {
+    const term = terms[i] as Term;
+    if (wantsLeaves || (term.kind !== 'scalar' && term.kind !== 'var')) walkTerm(term, visitor);
+  }
+}
+
 export function walkTerm(term: Term, visitor: Visitor): void {
   if (visitor.term?.(term) === false) return;
   switch (term.kind) {
     case 'ref':
-      for (const part of term.terms) walkTerm(part, visitor);
+      walkTerms(term.terms, visitor);
       return;
     case 'array':
     case 'set':
-      for (const item of term.items) walkTerm(item, visitor);
+      walkTerms(term.items, visitor);
       return;
     case 'object':
       for (const [key, value] of term.entries) {
@@ -157,7 +166,7 @@ export function walkTerm(term: Term, visitor: Visitor): void {
       return;
     case 'call':
       walkTerm(term.operator, visitor);
-      for (const arg of term.args) walkTerm(arg, visitor);
+      walkTerms(term.args, visitor);
       return;
     case 'array-comprehension':
     case 'set-comprehension':
@@ -188,10 +197,10 @@ export function walkExpression(expression: Expression, visitor: Visitor): void {
       break;
     case 'call':
       walkTerm(expression.operator, visitor);
-      for (const arg of expression.args) walkTerm(arg, visitor);
+      walkTerms(expression.args, visitor);
       break;
     case 'some':
-      for (const symbol of expression.symbols) walkTerm(symbol, visitor);
+      walkTerms(expression.symbols, visitor);
       break;
     case 'every':
       walkTerm(expression.domain, visitor);
@@ -247,10 +256,13 @@ export function withParts<N extends object>(node: N, parts: Partial<N>): N {
 export function mapTerm(term: Term, mapper: Mapper): Term {
   const replaced = mapper.term(term);
   if (replaced !== undefined) return replaced;
+  if (term.kind === 'scalar' || term.kind === 'var') return term;
   const each = (child: Term): Term => mapTerm(child, mapper);
   switch (term.kind) {
-    case 'ref':
-      return withParts(term, { terms: mapItems(term.terms, each) });
+    case 'ref': {
+      const terms = mapItems(term.terms, each);
+      return terms === term.terms ? term : { ...term, terms };
+    }
     case 'array':
     case 'set':
       return withParts(term, { items: mapItems(term.items, each) });
@@ -284,6 +296,7 @@ export function mapBody(body: Body, mapper: Mapper): Body {
 }
 
 export function mapModifiers(modifiers: readonly With[], each: (term: Term) => Term): readonly With[] {
+  if (modifiers.length === 0) return modifiers;
   return mapItems(modifiers, (modifier) =>
     withParts(modifier, { target: each(modifier.target), value: each(modifier.value) }),
   );
@@ -293,14 +306,17 @@ export function mapExpression(expression: Expression, mapper: Mapper): Expressio
   const each = (child: Term): Term => mapTerm(child, mapper);
   const modifiers = mapModifiers(expression.with, each);
   switch (expression.kind) {
-    case 'term':
-      return withParts(expression, { term: each(expression.term), with: modifiers });
-    case 'call':
-      return withParts(expression, {
-        operator: each(expression.operator),
-        args: mapItems(expression.args, each),
-        with: modifiers,
-      });
+    case 'term': {
+      const term = each(expression.term);
+      const isSame = term === expression.term && modifiers === expression.with;
+      return isSame ? expression : { ...expression, term, with: modifiers };
+    }
+    case 'call': {
+      const operator = each(expression.operator);
+      const args = mapItems(expression.args, each);
+      const isSame = operator === expression.operator && args === expression.args && modifiers === expression.with;
+      return isSame ? expression : { ...expression, operator, args, with: modifiers };
+    }
     case 'some':
       return withParts(expression, { symbols: mapItems(expression.symbols, each), with: modifiers });
     case 'every':

@@ -253,10 +253,12 @@ export const INFIX_OPERATORS: ReadonlyMap<string, string> = new Map([
 export function operatorName(operator: Term): string | undefined {
   if (operator.kind === 'var') return operator.name;
   if (operator.kind !== 'ref') return undefined;
-  const [head, ...rest] = operator.terms;
+  const { terms } = operator;
+  const head = terms[0];
   if (head === undefined || head.kind !== 'var') return undefined;
   let name = head.name;
-  for (const term of rest) {
+  for (let i = 1; i < terms.length; i++) {
+    const term = terms[i] as Term;
     if (term.kind !== 'scalar' || typeof term.value !== 'string') return undefined;
     name += `.${term.value}`;
   }
