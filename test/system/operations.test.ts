@@ -27,6 +27,7 @@ describe('a running server', () => {
 
   it('sends traces by OTLP that continue the caller’s', async () => {
     const received: string[] = [];
+    const ragTrace = '00-5bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     const collector = createServer((request, response) => {
       let body = '';
       request.on('data', (chunk) => {
@@ -45,11 +46,15 @@ describe('a running server', () => {
     await server.call('GET', '/demo/hello', {
       headers: { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' },
     });
+    const asked = { question: 'Who is there?' };
+    await server.call('POST', '/rag/demo/query', { body: asked, headers: { traceparent: ragTrace } });
     await server.stop();
     collector.closeAllConnections();
     await new Promise((resolve) => collector.close(resolve));
     expect(received.join('\n')).toContain('/v1/traces');
     expect(received.join('\n')).toContain('4bf92f3577b34da6a3ce929d0e0e4736');
+    for (const name of ['rag.query', 'rag.search']) expect(received.join('\n')).toContain(`"name":"${name}"`);
+    expect(received.join('\n')).toContain('5bf92f3577b34da6a3ce929d0e0e4736');
   });
 
   it('keeps keys and tokens from other users of the machine', async () => {

@@ -1,5 +1,5 @@
 /** `bailiwick types`: what it writes compiles, and refuses what is wrong. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -69,6 +69,13 @@ function faultsOf(programs: readonly string[]): readonly (readonly string[])[] {
       .map((one) => ts.flattenDiagnosticMessageText(one.messageText, ' ')),
   );
 }
+
+it('is bad usage without an app: exit code 2', () => {
+  const { status, stderr } = spawnSync(process.execPath, [join(repositoryRoot, 'dist/cli.mjs'), 'types'], {
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([2, expect.stringContaining('--app')]);
+});
 
 describe('bailiwick types', () => {
   it('writes the keys of an app with their types, the schema’s where there is one', async () => {

@@ -22,10 +22,15 @@ const program = new Command('bailiwick')
   .addCommand(ragCommand())
   .addCommand(regoCommand());
 
-program.exitOverride((error) => {
-  process.exitCode = error.exitCode === 0 ? 0 : 2;
-  throw error;
-});
+/** Bad usage is 2, of every command: those that are added do not inherit it. */
+function exitWithTwo(command: Command): void {
+  command.exitOverride((error) => {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    throw error;
+  });
+  for (const below of command.commands) exitWithTwo(below);
+}
+exitWithTwo(program);
 
 try {
   await program.parseAsync();

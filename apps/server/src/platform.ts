@@ -237,7 +237,8 @@ export async function buildPlatform(
           maxFileBytes: settings.maxDocumentBytes,
         }),
       metrics: new RagMetrics(metrics),
-      folder: join(settings.dataDirectory, 'documents'),
+      folder:
+        settings.documentDirectory === '' ? join(settings.dataDirectory, 'documents') : settings.documentDirectory,
       isAlone: settings.documentCatalog === 'relational' && settings.relationalStore === 'embedded',
     });
     if (settings.roles.includes('rag')) {

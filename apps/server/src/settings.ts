@@ -479,6 +479,13 @@ export const settingDefinitions = define({
     min: 1,
     meaning: 'The largest file that the RAG service takes in.',
   },
+  documentDirectory: {
+    variable: 'BAILIWICK_DOCUMENT_DIR',
+    kind: 'string',
+    default: '',
+    meaning:
+      'Where the files themselves are kept. Default: in the data folder. Instances that share one read what any of them took in; otherwise each reads its own.',
+  },
   documentRoots: {
     variable: 'BAILIWICK_DOCUMENT_ROOTS',
     kind: 'list',

@@ -40,6 +40,7 @@ const claimMs = 60_000;
 const embedAtOnce = 16;
 const idleMs = 1_000;
 const leftClaims = 1_000;
+const pendingAtOnce = 50;
 const targetTokens = 200;
 const maxTokens = 256;
 
@@ -81,12 +82,14 @@ export class Ingestion {
     while (!this.#stop.signal.aborted) {
       let found = 0;
       try {
-        const room = this.#concurrency - this.#running.size;
         const pending =
-          room <= 0 ? [] : await this.#parts.catalog.pending(this.#parts.nowMs(), room + this.#running.size);
+          this.#running.size < this.#concurrency
+            ? await this.#parts.catalog.pending(this.#parts.nowMs(), pendingAtOnce)
+            : [];
         for (const document of pending) {
           const key = `${document.project}/${document.id}`;
-          if (this.#running.has(key) || this.#running.size >= this.#concurrency) continue;
+          if (this.#running.size >= this.#concurrency) break;
+          if (this.#running.has(key) || !(await this.#isOurs(document))) continue;
           found += 1;
           const work = this.#work(document).finally(() => {
             this.#running.delete(key);
@@ -99,6 +102,11 @@ export class Ingestion {
       }
       if (found === 0) await this.#pause();
     }
+  }
+
+  /** The file lies with the instance that took it in, unless they share a folder. */
+  async #isOurs({ project, id, sha256 }: CatalogDocument): Promise<boolean> {
+    return this.#parts.isAlone || (await this.#parts.originals.has(project, id, sha256));
   }
 
   async #freeLeftClaims(): Promise<void> {

@@ -1,6 +1,6 @@
 /** The files as they came in, a folder each document: what a re-index reads again. Written whole and on disk before a row names them. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BailiwickError } from '@bailiwick/contract';
 
@@ -35,6 +35,14 @@ export class Originals {
         cause,
       });
     }
+  }
+
+  /** Whether it is in this instance's reach. */
+  async has(project: string, documentId: string, sha256: string): Promise<boolean> {
+    return await access(this.#path(project, documentId, sha256)).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** Undefined when it is not there. */

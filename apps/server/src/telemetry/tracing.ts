@@ -91,6 +91,32 @@ export function startServerSpan(
   };
 }
 
+export interface StepSpan {
+  /** For calls that this step makes: `traceparent`, `tracestate`. */
+  readonly headers: Readonly<Record<string, string>>;
+  end(attributes: Readonly<Record<string, string | number>>): void;
+  fail(): void;
+}
+
+/** A span for a step of our own work, as the child of what the headers say. */
+export function startStepSpan(name: string, incoming: Headers): StepSpan {
+  const parent: Context = propagation.extract(ROOT_CONTEXT, incoming, getter);
+  const span: Span = tracer.startSpan(name, { kind: SpanKind.INTERNAL }, parent);
+  const headers: Record<string, string> = {};
+  propagation.inject(trace.setSpan(parent, span), headers);
+  return {
+    headers: headers['traceparent'] === undefined ? passThrough(incoming) : headers,
+    end: (attributes) => {
+      span.setAttributes({ ...attributes });
+      span.end();
+    },
+    fail: () => {
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+    },
+  };
+}
+
 /** The trace's id in a `traceparent`. */
 export const traceIdIn = (header: string | undefined): string | undefined =>
   /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(header ?? '')?.[1];

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Citation, DocumentFilter, Passage, QueryAnswer } from '@bailiwick/contract';
 import type { LanguageModel, ModelCaller, ModelUsage } from '../../ports/language-model.port.js';
+import { startStepSpan } from '../../telemetry/tracing.js';
 import type { SearchResult, SearchService } from '../retrieval/search-service.js';
 import type { DocumentRequest } from '../visibility.js';
 import { CitationFilter } from './citations.js';
@@ -51,6 +52,29 @@ export class AnswerService {
 
   /** Errors: those of `SearchService.search` and `LanguageModel.answer`. */
   async *answer(
+    given: DocumentRequest,
+    asked: Question,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<AnswerEvent> {
+    const span = startStepSpan('rag.query', given.headers);
+    try {
+      for await (const event of this.#answer(
+        { ...given, headers: { ...given.headers, ...span.headers } },
+        asked,
+        authorization,
+        signal,
+      )) {
+        if (event.kind === 'answer') span.end(attributesOf(event.answer));
+        yield event;
+      }
+    } catch (error) {
+      span.fail();
+      throw error;
+    }
+  }
+
+  async *#answer(
     request: DocumentRequest,
     asked: Question,
     authorization: string | undefined,
@@ -164,6 +188,16 @@ function extracted(question: string, passages: readonly Passage[]): { text: stri
     return { marker: at + 1, passage: passages[passage] as Passage, sentence: text };
   });
   return { text: citations.map(({ sentence, marker }) => `${sentence} [${marker}]`).join('\n'), citations };
+}
+
+function attributesOf({ kind, model, citations, usage }: QueryAnswer): Record<string, string | number> {
+  return {
+    ...{ 'rag.kind': kind, 'rag.citations': citations.length },
+    ...(model === null ? {} : { 'gen_ai.response.model': model }),
+    ...(usage === null
+      ? {}
+      : { 'gen_ai.usage.input_tokens': usage.input_tokens, 'gen_ai.usage.output_tokens': usage.output_tokens }),
+  };
 }
 
 const bestScoreOf = (passages: readonly Passage[]): number | undefined =>

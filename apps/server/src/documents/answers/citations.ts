@@ -3,17 +3,21 @@
  * are links and images that the model was not to write: a passage could have made it send what it knows to an address.
  */
 
-const maxMarkerChars = 24;
-const marker = /\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]/g;
-/** Markdown's links and images, and bare addresses of images in HTML. */
-const link = /!?\[([^\]\n]{0,200})\]\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"\n]*")?\)/g;
-const image = /<img\b[^>]*>/gi;
+const maxLabelChars = 200;
+const maxTargetChars = 2_000;
+const marker = /^\d{1,3}(?:\s*[,;]\s*\d{1,3})*$/;
+const target = /^\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"\n]*")?\)/;
+const image = /^<img(?![a-z0-9-])/i;
+
+/** What stands at a place: `length` characters that become `text`; undefined: not clear before more has come. */
+type Piece = { readonly length: number; readonly text: string } | undefined;
 
 export class CitationFilter {
   readonly #count: number;
   readonly #cited = new Set<number>();
   #held = '';
   #refused = 0;
+  #endsWithBracket = false;
 
   /** `count` passages were given: 1 to `count` may be cited. */
   constructor(count: number) {
@@ -25,7 +29,7 @@ export class CitationFilter {
     return [...this.#cited].sort((a, b) => a - b);
   }
 
-  /** Citations of passages that were not given, and links. */
+  /** Citations of passages that were not given, links and pictures. */
   get refused(): number {
     return this.#refused;
   }
@@ -33,70 +37,102 @@ export class CitationFilter {
   /** What of the text may be shown now; what may become a citation or a link is held back until it is clear. */
   push(piece: string): string {
     this.#held += piece;
-    const open = this.#openAt();
-    const ready = this.#held.slice(0, open);
-    this.#held = this.#held.slice(open);
-    return this.#clean(ready);
+    return this.#unlinked(this.#take(false));
   }
 
   /** The rest. */
   end(): string {
-    const rest = this.#clean(this.#held);
-    this.#held = '';
-    return rest;
+    return this.#unlinked(this.#take(true));
   }
 
-  /** Where something begins that is not at its end yet. */
-  #openAt(): number {
-    const text = this.#held;
-    const bracket = text.lastIndexOf('[');
-    const tag = text.lastIndexOf('<');
-    let open = text.length;
-    if (bracket >= 0 && this.#isOpen(text.slice(bracket))) open = text[bracket - 1] === '!' ? bracket - 1 : bracket;
-    if (
-      tag >= 0 &&
-      !text.slice(tag).includes('>') &&
-      text.length - tag < 2_000 &&
-      /^<(?:i|im|img\b.*)?$/is.test(text.slice(tag))
-    )
-      open = Math.min(open, tag);
-    if (open === text.length && text.endsWith('!')) open -= 1;
-    return open;
+  /** What was not seen to be a link, or became one by what was taken out, is none either with a blank between. */
+  #unlinked(text: string): string {
+    if (text === '') return text;
+    const whole = (this.#endsWithBracket ? ']' : '') + text;
+    const parted = whole.replaceAll('](', '] (');
+    const shown = this.#endsWithBracket ? parted.slice(1) : parted;
+    this.#endsWithBracket = text.endsWith(']');
+    return shown;
   }
 
-  #isOpen(tail: string): boolean {
-    const close = tail.indexOf(']');
-    if (close < 0) return tail.length < 200;
-    // `](` may follow: a link is only clear behind its bracket.
-    const after = tail.slice(close + 1);
-    if (after === '') return true;
-    return (
-      after.startsWith('(') && !/^\((?:[^()\s]|\([^()\s]*\))*(?:\s+"[^"\n]*")?\)/.test(after) && after.length < 2_000
-    );
+  #take(isEnd: boolean): string {
+    let shown = '';
+    for (;;) {
+      const special = this.#held.search(/[[!<]/);
+      if (special !== 0) {
+        const plain = special < 0 ? this.#held : this.#held.slice(0, special);
+        shown += plain;
+        this.#held = this.#held.slice(plain.length);
+        if (special < 0) return shown;
+      }
+      const piece = this.#piece(this.#held, isEnd);
+      if (!piece) return shown;
+      shown += piece.text;
+      this.#held = this.#held.slice(piece.length);
+    }
   }
 
-  #clean(text: string): string {
-    return text
-      .replace(link, (whole, label: string) => {
-        if (/^\d{1,3}$/.test(label)) return `[${label}]`;
-        this.#refused += 1;
-        return whole.startsWith('!') ? '' : label;
-      })
-      .replace(image, () => {
-        this.#refused += 1;
-        return '';
-      })
-      .replace(marker, (whole, numbers: string) => {
-        if (whole.length > maxMarkerChars) return whole;
-        const known = numbers
-          .split(/[,;]/)
-          .map(Number)
-          .filter((number) => this.#take(number));
-        return known.map((number) => `[${number}]`).join('');
-      });
+  #piece(text: string, isEnd: boolean): Piece {
+    if (text.startsWith('[')) return this.#bracket(text, isEnd, false);
+    if (text.startsWith('<')) return this.#tag(text, isEnd);
+    if (text.length === 1 && !isEnd) return undefined;
+    if (text[1] !== '[') return { length: 1, text: '!' };
+    const bracket = this.#bracket(text.slice(1), isEnd, true);
+    return bracket && { length: bracket.length + 1, text: bracket.text };
   }
 
-  #take(number: number): boolean {
+  /** `[label]`, perhaps with a target behind it. Of nested ones the innermost counts. */
+  #bracket(text: string, isEnd: boolean, isPicture: boolean): Piece {
+    const mark = isPicture ? '!' : '';
+    const plain = { length: 1, text: `${mark}[` };
+    const next = /[[\]]/.exec(text.slice(1, maxLabelChars + 2));
+    if (!next) return isEnd || text.length > maxLabelChars + 1 ? plain : undefined;
+    if (next[0] === '[') return plain;
+    const label = text.slice(1, next.index + 1);
+    const after = text.slice(next.index + 2);
+    const length = next.index + 2;
+    if (after === '' && !isEnd) return undefined;
+    if (!after.startsWith('(')) return { length, text: mark + this.#label(label) };
+    const found = target.exec(after.slice(0, maxTargetChars));
+    if (found) return { length: length + found[0].length, text: this.#link(label, isPicture) };
+    const mayGoOn = after.length < maxTargetChars && !isEnd && !after.includes('\n');
+    return mayGoOn ? undefined : { length, text: mark + this.#label(label) };
+  }
+
+  #tag(text: string, isEnd: boolean): Piece {
+    const mayBecome = text.length < 5 && !isEnd && '<img'.startsWith(text.toLowerCase());
+    if (mayBecome) return undefined;
+    if (!image.test(text)) return { length: 1, text: '<' };
+    this.#refused += isEnd || text.includes('>') || text.length >= maxTargetChars ? 1 : 0;
+    const close = text.slice(0, maxTargetChars).indexOf('>');
+    if (close >= 0) return { length: close + 1, text: '' };
+    return isEnd || text.length >= maxTargetChars ? { length: 1, text: '' } : undefined;
+  }
+
+  #link(label: string, isPicture: boolean): string {
+    this.#refused += 1;
+    if (isPicture) return '';
+    return marker.test(label) ? this.#label(label) : this.#harmless(label);
+  }
+
+  #label(label: string): string {
+    if (!marker.test(label)) return `[${this.#harmless(label)}]`;
+    const known = label
+      .split(/[,;]/)
+      .map(Number)
+      .filter((number) => this.#cite(number));
+    return known.map((number) => `[${number}]`).join('');
+  }
+
+  /** A picture's tag inside of a label. */
+  #harmless(label: string): string {
+    return label.replace(/<(?=img)/gi, () => {
+      this.#refused += 1;
+      return '';
+    });
+  }
+
+  #cite(number: number): boolean {
     const isGiven = number >= 1 && number <= this.#count;
     if (isGiven) this.#cited.add(number);
     else this.#refused += 1;

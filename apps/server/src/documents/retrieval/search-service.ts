@@ -8,6 +8,7 @@ import { type Filter, matchesFilter } from '@bailiwick/rego';
 import type { CatalogDocument, Chunk, DocumentCatalog } from '../../ports/document-catalog.port.js';
 import type { Embedder } from '../../ports/embedder.port.js';
 import type { Selection, VectorIndex } from '../../ports/vector-index.port.js';
+import { startStepSpan } from '../../telemetry/tracing.js';
 import type { CatalogFollower } from '../catalog-follower.js';
 import { toFilter } from '../document-filter.js';
 import { type DocumentRequest, policyView, type Visibility } from '../visibility.js';
@@ -59,6 +60,20 @@ export class SearchService {
 
   /** Errors: those of `Visibility.condition`; `rag.starting` (unavailable) while the index is being built; `store.unavailable`. */
   async search(request: DocumentRequest, search: SearchRequest): Promise<SearchResult> {
+    const span = startStepSpan('rag.search', request.headers);
+    try {
+      const result = await this.#search(request, search);
+      const [best] = result.passages;
+      const score = best?.vector_score ?? best?.text_score ?? 0;
+      span.end({ 'rag.mode': result.mode, 'rag.passages': result.passages.length, 'rag.best_score': score });
+      return result;
+    } catch (error) {
+      span.fail();
+      throw error;
+    }
+  }
+
+  async #search(request: DocumentRequest, search: SearchRequest): Promise<SearchResult> {
     const { follower, visibility } = this.#parts;
     const filter: Filter = { op: 'and', filters: [visibility.condition(request), toFilter(search.filter)] };
     if (!follower.hasCaughtUp && !(await follower.caughtUp(warmUpMs)))
