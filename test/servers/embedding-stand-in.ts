@@ -13,10 +13,8 @@ export interface EmbeddingStandIn {
   stop(): Promise<void>;
 }
 
-const dimensions = 64;
-
 /** `delayMs`: what each call takes. */
-export async function startEmbeddingStandIn(delayMs = 0): Promise<EmbeddingStandIn> {
+export async function startEmbeddingStandIn(delayMs = 0, dimensions = 64): Promise<EmbeddingStandIn> {
   const texts = new Map<string, number>();
   const standIn = { isDown: false };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -29,7 +27,7 @@ export async function startEmbeddingStandIn(delayMs = 0): Promise<EmbeddingStand
     const { input } = JSON.parse(body) as { input: string[] };
     for (const text of input) texts.set(text, (texts.get(text) ?? 0) + 1);
     await pause(delayMs);
-    const data = input.map((text, index) => ({ index, embedding: directionOf(text) }));
+    const data = input.map((text, index) => ({ index, embedding: directionOf(text, dimensions) }));
     response.setHeader('content-type', 'application/json').end(JSON.stringify({ data }));
   };
   const server = createServer((request, response) => {
@@ -47,7 +45,7 @@ export async function startEmbeddingStandIn(delayMs = 0): Promise<EmbeddingStand
 }
 
 /** Words as counts in a few places: texts that share words point the same way. */
-function directionOf(text: string): number[] {
+function directionOf(text: string, dimensions: number): number[] {
   const direction = Array.from({ length: dimensions }, () => 0.01);
   for (const word of text.toLowerCase().match(/[a-z]+/g) ?? []) {
     let place = 0;
