@@ -126,6 +126,26 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
       expect(llm.seen.at(-1)?.text).toContain('unlimited');
     });
 
+    it('in a conversation is first put so that it stands alone, by the model, and searched for as that', async () => {
+      llm.reset();
+      llm.behave((request, response) => {
+        const isRewrite = request.text.includes('Rewrite the last question');
+        return chat([isRewrite ? 'How many days of annual leave do employees have?' : 'Thirty [1].'])(
+          request,
+          response,
+        );
+      });
+      const conversation = [{ role: 'user', content: 'Tell me about annual leave.' }];
+      const answer = await ann.query('And how many do I have?', { conversation });
+      expect(answer).toMatchObject({
+        question: 'How many days of annual leave do employees have?',
+        answer: 'Thirty [1].',
+      });
+      expect(llm.seen).toHaveLength(2);
+      expect(llm.seen[1]?.body.messages.at(-1).content).toBe('And how many do I have?');
+      llm.reset();
+    });
+
     it('says what was refused, and never shows the key', async () => {
       const answer = await ann.query(question);
       expect(answer.retrieval.notes.join()).toContain('outside of the context');

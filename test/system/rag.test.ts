@@ -83,6 +83,25 @@ describe('documents', () => {
     expect(events.map(({ event }) => event)).toEqual(['context', 'text', 'answer']);
   });
 
+  it('are asked about in a conversation, and the answer is rated by the one who asked', async () => {
+    const conversation = [
+      { role: 'user', content: 'What is said about annual leave?' },
+      { role: 'assistant', content: 'Employees have some.' },
+    ];
+    const answer = await ben.query('How many days?', { conversation });
+    expect(answer.question).toBe('What is said about annual leave? How many days?');
+    expect(answer.answer).toContain('thirty days of annual leave. [1]');
+    const path = `/answers/${answer.id}/feedback`;
+    expect((await ben.call('PUT', path, { rating: 'good' })).status).toBe(200);
+    const rated = await ben.call('PUT', path, { rating: 'bad', comment: 'too short', question: 'How many days?' });
+    expect(rated.json).toMatchObject({ answer_id: answer.id, actor: 'ben', rating: 'bad' });
+    expect((await ada.call('GET', '/feedback')).json).toMatchObject({
+      items: [{ answer_id: answer.id, rating: 'bad', comment: 'too short' }],
+    });
+    expect((await ben.call('PUT', path, { rating: 'perfect' })).status).toBe(400);
+    expect((await eve.call('PUT', path, { rating: 'bad' })).status).toBe(403);
+  });
+
   it('are hidden by the policy from whoever it does not allow, in every way to them', async () => {
     const { document } = await ada.upload('plan.txt', 'The secret merger with Zebrafish Industries is in May.', {
       tags: ['secret'],
@@ -131,6 +150,19 @@ describe('documents', () => {
     expect((await ada.call('GET', `/documents/${document.id}`)).status).toBe(404);
     const audit = await server.call('GET', '/api/v1/audit?action=document.delete');
     expect(JSON.stringify(audit.json)).toContain(document.id);
+  });
+
+  it('replaced again and again while they are read are in the end what was sent last, and nothing is lost', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      let id = '';
+      for (let at = 0; at < 8; at += 1) {
+        id = (await ada.upload('often.txt', `Wombat round ${round} text ${at}.`, {})).document.id;
+        await pause(at * 7);
+      }
+      await ada.ready(id);
+      const { items } = await ada.search('Wombat');
+      expect(items.map(({ text }) => text)).toEqual([`Wombat round ${round} text 7.`]);
+    }
   });
 
   it('that cannot be read say why', async () => {

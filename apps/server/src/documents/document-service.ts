@@ -178,6 +178,9 @@ export class DocumentService {
     this.#mustBeAllowed(request, document, 'document.write');
     await originals.keep(request.project, document.id, document.sha256, bytes);
     if ((await catalog.replace(document)) === 'outdated') return undefined;
+    // Only now, and only what this write replaced: another upload may have stored its file and not yet named it.
+    if (existing.sha256 !== document.sha256)
+      await originals.removeContent(request.project, document.id, existing.sha256);
     await audit.record(this.#facts(request, 'document.replace', document, {}));
     this.#parts.onWork();
     return { outcome: 'replaced', document };

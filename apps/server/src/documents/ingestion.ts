@@ -190,7 +190,6 @@ export class Ingestion {
       ...{ state: 'ready', fault: null, claim: null },
     });
     await catalog.keepGeneration(project, id, generation);
-    await originals.keepOnly(project, id, sha256);
   }
 
   async #embed(claim: Claim, title: string, chunks: readonly Chunk[]): Promise<void> {

@@ -1,6 +1,6 @@
 /** The files as they came in, a folder each document: what a re-index reads again. Written whole and on disk before a row names them. */
 import { randomUUID } from 'node:crypto';
-import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BailiwickError } from '@bailiwick/contract';
 
@@ -55,11 +55,9 @@ export class Originals {
     }
   }
 
-  /** Removes what the document had before this content. */
-  async keepOnly(project: string, documentId: string, sha256: string): Promise<void> {
-    const folder = dirname(this.#path(project, documentId, sha256));
-    for (const name of await readdir(folder).catch(() => []))
-      if (name !== sha256 && !name.endsWith('.part')) await rm(join(folder, name), { force: true });
+  /** Removes one content of a document that has another now. Harmless when it is not there. */
+  async removeContent(project: string, documentId: string, sha256: string): Promise<void> {
+    await rm(this.#path(project, documentId, sha256), { force: true });
   }
 
   /** Harmless when there is nothing. */

@@ -17,7 +17,8 @@ export class CitationFilter {
   readonly #cited = new Set<number>();
   #held = '';
   #refused = 0;
-  #endsWithBracket = false;
+  /** The last of what was shown. */
+  #tail = '';
 
   /** `count` passages were given: 1 to `count` may be cited. */
   constructor(count: number) {
@@ -45,13 +46,15 @@ export class CitationFilter {
     return this.#unlinked(this.#take(true));
   }
 
-  /** What was not seen to be a link, or became one by what was taken out, is none either with a blank between. */
+  /** What was not seen to be a link or a picture, or became one by what was taken out, is none with a blank in it. */
   #unlinked(text: string): string {
-    if (text === '') return text;
-    const whole = (this.#endsWithBracket ? ']' : '') + text;
-    const parted = whole.replaceAll('](', '] (');
-    const shown = this.#endsWithBracket ? parted.slice(1) : parted;
-    this.#endsWithBracket = text.endsWith(']');
+    let shown = '';
+    for (const character of text) {
+      const end = this.#tail + character;
+      if (end.endsWith('](') || end.toLowerCase().endsWith('<img')) shown += ' ';
+      shown += character;
+      this.#tail = end.slice(-3);
+    }
     return shown;
   }
 
