@@ -4,6 +4,7 @@
  * of an answer, never a document that is not theirs; and when it is back, all is as before.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type CosmosServer, startCosmos } from '../servers/cosmos.js';
@@ -57,6 +58,8 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
     let llm: LlmStandIn;
     let embeddings: EmbeddingStandIn;
     let server: TestServer;
+    /** From the RAG service to the gateway's public address: cut, it is as if the gateway had died. */
+    let way: Way;
     let ann: RagClient;
     let dora: RagClient;
 
@@ -69,7 +72,9 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
         startEmbeddingStandIn(),
       ]);
       await vault.call('PUT', 'kv2/data/llm/main', { data: { authorization: `Bearer ${providerKey}` } });
-      const [port = 0] = await findFreePorts(1);
+      const [port = 0, wayPort = 0] = await findFreePorts(2);
+      way = wayTo(port, wayPort);
+      await way.open();
       server = await startTestServer({
         port: String(port),
         demo: 'false',
@@ -84,7 +89,7 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
           embeddingModel: 'stand-in',
           embeddingDimensions: String(embeddings.dimensions),
         },
-        ...{ llmUrl: `http://127.0.0.1:${port}/llm/v1/chat/completions`, llmModel: 'model-x', llmTimeoutMs: '5000' },
+        ...{ llmUrl: `http://127.0.0.1:${wayPort}/llm/v1/chat/completions`, llmModel: 'model-x', llmTimeoutMs: '5000' },
       });
       const written = await server.call('PUT', '/policies/team?wait=applied', { body: { rego: policy } });
       expect(written.status, written.text).toBe(201);
@@ -98,6 +103,7 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
       await dora.ready(minutes.document.id);
     }, 300_000);
     afterAll(async () => {
+      await way?.cut();
       await server?.stop();
       await Promise.all([vault?.stop(), cosmos?.stop(), vectors?.stop(), llm?.stop(), embeddings?.stop()]);
     });
@@ -176,6 +182,15 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
       await works();
     });
 
+    it('without the gateway on the way to the LLM is a clear 503, and works again when it is back', async () => {
+      await way.cut();
+      const { status, json } = await ann.call('POST', '/query', { question });
+      expect([status, (json as { reason: string }).reason]).toEqual([503, 'model.unavailable']);
+      expect((await ann.search('annual leave')).items).toHaveLength(1);
+      await way.open();
+      await works();
+    });
+
     it('whose answer breaks off ends with an error event, not as if it were whole', async () => {
       llm.behave(async (_request, response) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -235,6 +250,34 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
     it('never showed anything that was not for the caller', seesOnlyHis);
   });
 });
+
+interface Way {
+  open(): Promise<void>;
+  cut(): Promise<void>;
+}
+
+function wayTo(port: number, ownPort: number): Way {
+  let server: Server | undefined;
+  const open = new Set<Socket>();
+  return {
+    open: async () => {
+      server = createServer((near) => {
+        const far = connect(port, '127.0.0.1');
+        for (const socket of [near, far]) {
+          open.add(socket);
+          socket.on('error', () => undefined).on('close', () => open.delete(socket));
+        }
+        near.pipe(far).pipe(near);
+      });
+      await new Promise<void>((resolve) => server?.listen(ownPort, '127.0.0.1', resolve));
+    },
+    cut: async () => {
+      for (const socket of open) socket.destroy();
+      await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
+      server = undefined;
+    },
+  };
+}
 
 /** The installation's own file, and behind it Vault's secrets and the route to the language model. */
 async function gatewayFile(vault: VaultServer, llmUrl: string): Promise<string> {
