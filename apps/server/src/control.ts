@@ -55,7 +55,7 @@ export async function createControl(
     gatewayResourceRoutes(app, gatewayResources.managed, gatewayResources.exportText);
     secretRoutes(app, { secrets: platform.secrets, audit: platform.audit, onChange: gatewayResources.onSecretChange });
     approvalRoutes(app, platform.approvals, platform.configuration.approvals);
-    decisionRoutes(app, platform.decisionLog, platform.explanations);
+    decisionRoutes(app, platform.decisionLog, platform.explanations, () => platform.settled(settleMs));
     auditRoutes(app, platform.audit, () => platform.settled(settleMs), platform.localKeys.auditPublicKeyPem);
     identityRoutes(app, platform.apiKeys, platform.users);
     configRoutes(app, platform.configuration.configs);

@@ -20,7 +20,13 @@ type Query = Static<typeof Query>;
 const Params = Type.Object({ id: Type.String() });
 const tags = ['decisions'];
 
-export function decisionRoutes(app: FastifyInstance, log: DecisionLog, explanations: ExplanationService): void {
+/** `settled` waits (briefly) until the versions that were acknowledged before are in the archive. */
+export function decisionRoutes(
+  app: FastifyInstance,
+  log: DecisionLog,
+  explanations: ExplanationService,
+  settled: () => Promise<void>,
+): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/decisions',
     {
@@ -46,7 +52,10 @@ export function decisionRoutes(app: FastifyInstance, log: DecisionLog, explanati
         response: { 200: Explanation },
       },
     },
-    async (request) => await explanations.explain(request.params.id),
+    async (request) => {
+      await settled();
+      return await explanations.explain(request.params.id);
+    },
   );
 }
 
