@@ -206,9 +206,9 @@ describeWithServers(['vault', 'cosmos', 'pgvector'], () => {
     });
 
     it('goes on with the key at hand while Vault is away, and takes up a new one when it is back', async () => {
-      await vault.seal();
+      await vault.kill();
       await works();
-      await vault.unseal();
+      await vault.restart();
       await vault.call('PUT', 'kv2/data/llm/main', { data: { authorization: 'Bearer sk-rotated' } });
       const isRotated = async (): Promise<void> => {
         await works();

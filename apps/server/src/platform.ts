@@ -15,6 +15,7 @@ import { ExplanationService } from './decisions/explanation.js';
 import { ImpactService } from './decisions/impact.js';
 import { InstanceRegistry } from './decisions/instances.js';
 import { WorldCompiler } from './decisions/world.js';
+import { FeedbackLog } from './documents/answers/feedback-log.js';
 import { buildDocuments, type Documents } from './documents/documents.js';
 import { openConnector } from './documents/open-connector.js';
 import { httpReranker, type Reranker } from './documents/retrieval/reranker.js';
@@ -199,7 +200,13 @@ export async function buildPlatform(
     if (settings.roles.includes('worker')) {
       outbox.start();
       stoppers.push(() => outbox.stop());
-      stoppers.push(startHousekeeping(settings, { audit, idempotency }, onError('housekeeping failed')));
+      stoppers.push(
+        startHousekeeping(
+          settings,
+          { audit, idempotency, feedback: new FeedbackLog(store) },
+          onError('housekeeping failed'),
+        ),
+      );
     }
     const { resources, deliveries, cache, bus } = stores;
     const configuration = await buildConfiguration({
@@ -317,11 +324,15 @@ function issuersOf(settings: Settings, localKeys: LocalKeys, publicUrl: string):
 /** Hourly: expired idempotency keys and audit records beyond their retention. */
 function startHousekeeping(
   settings: Settings,
-  parts: { audit: AuditService; idempotency: IdempotencyKeys },
+  parts: { audit: AuditService; idempotency: IdempotencyKeys; feedback: FeedbackLog },
   onError: (error: unknown) => void,
 ): () => Promise<void> {
   const timer = setInterval(() => {
-    void Promise.all([parts.idempotency.sweep(), parts.audit.prune(settings.auditRetentionDays)]).catch(onError);
+    void Promise.all([
+      parts.idempotency.sweep(),
+      parts.audit.prune(settings.auditRetentionDays),
+      parts.feedback.prune(),
+    ]).catch(onError);
   }, 3_600_000);
   timer.unref();
   return async () => clearInterval(timer);

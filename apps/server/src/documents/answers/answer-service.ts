@@ -58,6 +58,7 @@ export class AnswerService {
     signal: AbortSignal,
   ): AsyncGenerator<AnswerEvent> {
     const span = startStepSpan('rag.query', given.headers);
+    let found: QueryAnswer | undefined;
     try {
       for await (const event of this.#answer(
         { ...given, headers: { ...given.headers, ...span.headers } },
@@ -65,12 +66,13 @@ export class AnswerService {
         authorization,
         signal,
       )) {
-        if (event.kind === 'answer') span.end(attributesOf(event.answer));
+        if (event.kind === 'answer') found = event.answer;
         yield event;
       }
-    } catch (error) {
-      span.fail();
-      throw error;
+    } finally {
+      // Also when the caller leaves before the end.
+      if (found) span.end(attributesOf(found));
+      else span.fail();
     }
   }
 

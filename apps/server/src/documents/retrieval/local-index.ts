@@ -1,5 +1,4 @@
 /** The index of this process: one of its own for each project, so that neither words, counts nor times of one show in another. */
-import type { Filter } from '@bailiwick/rego';
 import type { CatalogDocument } from '../../ports/document-catalog.port.js';
 import { type IndexAnswer, type IndexedChunk, type IndexQuestion, ProjectIndex } from './project-index.js';
 
@@ -25,10 +24,6 @@ export class LocalIndex {
 
   search(project: string, question: IndexQuestion): IndexAnswer {
     return this.#projects.get(project)?.search(question) ?? nothing;
-  }
-
-  select(project: string, filter: Filter): string[] {
-    return this.#projects.get(project)?.select(filter) ?? [];
   }
 
   get chunks(): number {

@@ -109,11 +109,6 @@ export class ProjectIndex {
     this.#freeRows.push(at);
   }
 
-  /** Ids of the documents that satisfy the filter. */
-  select(filter: Filter): string[] {
-    return [...this.#attributes.select(filter)].map((row) => this.#rows[row]?.documentId ?? '');
-  }
-
   search(question: IndexQuestion): IndexAnswer {
     const { filter, text, vector, limit } = question;
     const allowed = this.#attributes.select(filter);
