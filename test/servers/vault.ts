@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { Agent, fetch } from 'undici';
+import type { Certificates } from './certificates.js';
 import {
   canRun,
   findFreePorts,
@@ -39,19 +41,31 @@ export interface VaultServer {
   stop(): Promise<void>;
 }
 
+/** The certificates' server speaks TLS then, and demands a client certificate of the same authority. */
+export interface VaultTls {
+  readonly certificates: Certificates;
+  readonly demandsClientCertificate: boolean;
+}
+
 /** `tokenTtl` is that of the role's tokens, such as `1h`. */
-export async function startVault(tokenTtl = '1h'): Promise<VaultServer> {
+export async function startVault(tokenTtl = '1h', tls?: VaultTls): Promise<VaultServer> {
   const folder = await makeTemporaryFolder('vault');
   const [port = 0] = await findFreePorts(1);
-  const url = `http://127.0.0.1:${port}`;
+  const url = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
+  const { ca, cert, key } = tls?.certificates ?? {};
+  const dispatcher = new Agent(tls ? { connect: { ca, cert, key } as { ca: string } } : {});
   const file = join(folder, 'vault.hcl');
   await writeFile(
     file,
-    `disable_mlock = true\nstorage "file" { path = "${join(folder, 'data')}" }\nlistener "tcp" {\n  address = "127.0.0.1:${port}"\n  tls_disable = true\n}\napi_addr = "${url}"\n`,
+    `disable_mlock = true\nstorage "file" { path = "${join(folder, 'data')}" }\nlistener "tcp" {\n  address = "127.0.0.1:${port}"\n${tlsLines(tls)}}\napi_addr = "${url}"\n`,
   );
   const run = async (): Promise<ServerProcess> => {
     const started = startProcess(vaultCommand(), ['server', `-config=${file}`]);
-    await waitUntilReady('Vault', async () => (await fetch(`${url}/v1/sys/health`)).status > 0, started);
+    await waitUntilReady(
+      'Vault',
+      async () => (await fetch(`${url}/v1/sys/health`, { dispatcher })).status > 0,
+      started,
+    );
     return started;
   };
   let server = await run();
@@ -59,12 +73,13 @@ export async function startVault(tokenTtl = '1h'): Promise<VaultServer> {
   const call: VaultServer['call'] = async (method, path, body) => {
     const answer = await fetch(`${url}/v1/${path}`, {
       method,
+      dispatcher,
       headers: { 'x-vault-token': token, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`);
-    return text === '' ? {} : JSON.parse(text);
+    return text === '' ? {} : (JSON.parse(text) as Awaited<ReturnType<VaultServer['call']>>);
   };
   const first = (await call('PUT', 'sys/init', { secret_shares: 1, secret_threshold: 1 })) as unknown as {
     readonly keys: readonly string[];
@@ -72,7 +87,11 @@ export async function startVault(tokenTtl = '1h'): Promise<VaultServer> {
   };
   const unseal = async (): Promise<void> => {
     await call('PUT', 'sys/unseal', { key: first.keys[0] });
-    await waitUntilReady('Vault', async () => (await fetch(`${url}/v1/sys/health`)).status === 200, server);
+    await waitUntilReady(
+      'Vault',
+      async () => (await fetch(`${url}/v1/sys/health`, { dispatcher })).status === 200,
+      server,
+    );
   };
   await unseal();
   token = first.root_token;
@@ -92,10 +111,20 @@ export async function startVault(tokenTtl = '1h'): Promise<VaultServer> {
       await unseal();
     },
     stop: async () => {
+      await dispatcher.destroy();
       await server.end('SIGKILL');
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function tlsLines(tls: VaultTls | undefined): string {
+  if (!tls) return '  tls_disable = true\n';
+  const { folder } = tls.certificates;
+  const lines = [`tls_cert_file = "${join(folder, 'server.crt')}"`, `tls_key_file = "${join(folder, 'server.key')}"`];
+  if (tls.demandsClientCertificate)
+    lines.push('tls_require_and_verify_client_cert = true', `tls_client_ca_file = "${join(folder, 'ca.crt')}"`);
+  return lines.map((line) => `  ${line}\n`).join('');
 }
 
 async function prepare(call: VaultServer['call'], tokenTtl: string): Promise<{ roleId: string; secretId: string }> {
@@ -104,7 +133,7 @@ async function prepare(call: VaultServer['call'], tokenTtl: string): Promise<{ r
   await call('POST', 'sys/mounts/transit', { type: 'transit' });
   await call('POST', 'transit/keys/bailiwick', {});
   await call('PUT', 'sys/policies/acl/bailiwick', {
-    policy: ['kv1/*', 'kv2/*', 'transit/*']
+    policy: ['kv1/*', 'kv2/*', 'transit/*', 'database/*']
       .map((path) => `path "${path}" { capabilities = ["create", "read", "update", "delete", "list"] }`)
       .join('\n'),
   });

@@ -23,6 +23,8 @@ export interface BailiwickProcess {
   /** The same data folder and port again. */
   start(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
+  /** What the present process wrote, the last 64 KiB. */
+  log(): string;
   dispose(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ export async function startBailiwickProcess(
     token: readFileSync(join(directory, 'admin.token'), 'utf8').trim(),
     kill: async () => await running?.end('SIGKILL'),
     signal: (signal) => running?.signal(signal),
+    log: () => running?.log() ?? '',
     dispose: async () => {
       running?.signal('SIGCONT');
       await running?.end('SIGKILL');

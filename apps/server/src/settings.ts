@@ -259,6 +259,18 @@ export const settingDefinitions = define({
     default: '',
     meaning: 'PEM file of the authority that signed Vault’s certificate.',
   },
+  vaultClientCertFile: {
+    variable: 'BAILIWICK_VAULT_CLIENT_CERT_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'PEM file of the certificate that is shown to a Vault which demands one.',
+  },
+  vaultClientKeyFile: {
+    variable: 'BAILIWICK_VAULT_CLIENT_KEY_FILE',
+    kind: 'string',
+    default: '',
+    meaning: 'PEM file of its key.',
+  },
   cache: {
     variable: 'BAILIWICK_CACHE',
     kind: { oneOf: ['memory', 'redis'] },

@@ -58,6 +58,8 @@ export function openVault(definition: SecretDefinition): SecretStore {
     address: uri,
     namespace,
     ca,
+    clientCert: definition.client_cert,
+    clientKey: definition.client_key,
     prefix,
     kvVersion,
     transitMount: 'transit',
@@ -69,12 +71,16 @@ export function openVault(definition: SecretDefinition): SecretStore {
   });
 }
 
+const pemOf = (file: string): string | undefined => (file === '' ? undefined : readFileSync(file, 'utf8'));
+
 async function openSecrets(settings: Settings): Promise<SecretStore> {
   if (settings.secretStore !== 'vault') return await openEncryptedFileSecrets(settings.dataDirectory);
   return openVaultSecrets({
     address: settings.vaultAddress,
     namespace: settings.vaultNamespace === '' ? undefined : settings.vaultNamespace,
-    ca: settings.vaultCaFile === '' ? undefined : readFileSync(settings.vaultCaFile, 'utf8'),
+    ca: pemOf(settings.vaultCaFile),
+    clientCert: pemOf(settings.vaultClientCertFile),
+    clientKey: pemOf(settings.vaultClientKeyFile),
     prefix: settings.vaultPrefix,
     kvVersion: 2,
     transitMount: 'transit',

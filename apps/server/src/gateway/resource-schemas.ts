@@ -328,9 +328,17 @@ export const Secret = Type.Object(
     secret_id: Type.Optional(Type.String({ minLength: 1 })),
     approle_mount: Type.String({ minLength: 1, default: 'approle' }),
     ca: Type.Optional(pem(128)),
+    /** Shown to a Vault that demands one. */
+    client_cert: Type.Optional(pem(128)),
+    client_key: Type.Optional(pem(64)),
   },
   {
     ...closed,
+    dependencies: {
+      ca: { properties: { uri: { pattern: '^https://' } } },
+      client_cert: { required: ['client_key'], properties: { uri: { pattern: '^https://' } } },
+      client_key: { required: ['client_cert'] },
+    },
     anyOf: [{ required: ['token'] }, { required: ['role_id', 'secret_id'] }],
   },
 );

@@ -4,7 +4,7 @@
  * line, error or metric of ours names one.
  */
 import { BailiwickError } from '@bailiwick/contract';
-import type { SecretStore } from '../ports/secret-store.port.js';
+import type { Secret, SecretStore } from '../ports/secret-store.port.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { GatewayFile, SecretDefinition } from './resource-schemas.js';
 import { type Reference, referencesIn, withResolved } from './secret-references.js';
@@ -30,7 +30,22 @@ interface Held {
   readonly value: string | undefined;
   /** Epoch milliseconds after which it may not be used; a lease's end. */
   readonly endsMs: number;
+  /** Epoch milliseconds before which it is not asked for again: asking for what has a lease makes another one. 0: whenever we ask. */
+  readonly dueMs: number;
 }
+
+type Stored = Extract<Reference, { kind: 'vault' | 'local' }>;
+
+interface Asked {
+  readonly hasChanged: boolean;
+  readonly isComplete: boolean;
+  /** In milliseconds from now. */
+  readonly askAgainMs: number;
+}
+
+const endless = { endsMs: Number.POSITIVE_INFINITY, dueMs: 0 };
+/** No secret is asked for more often, in milliseconds. */
+const minWaitMs = 200;
 
 export class SecretResolver {
   readonly #options: ResolverOptions;
@@ -55,7 +70,7 @@ export class SecretResolver {
     for (const text of this.#held.keys()) if (!found.has(text)) this.#held.delete(text);
     this.#openVaults(file.secrets);
     for (const reference of this.#references)
-      if (reference.kind === 'env') this.#hold(reference, this.#fromEnvironment(reference));
+      if (reference.kind === 'env') this.#hold(reference, { value: this.#fromEnvironment(reference), ...endless });
     if (this.#references.some((one) => one.kind !== 'env')) this.refresh();
   }
 
@@ -93,6 +108,7 @@ export class SecretResolver {
     const text = JSON.stringify(definitions);
     if (text === this.#definitions) return;
     this.#definitions = text;
+    for (const [reference, held] of this.#held) this.#held.set(reference, { ...held, dueMs: 0 });
     for (const vault of this.#vaults.values()) void vault.close().catch(() => undefined);
     this.#vaults = new Map();
     for (const definition of definitions) {
@@ -101,7 +117,7 @@ export class SecretResolver {
         const resolved = withResolved(definition, (reference) => this.#environmentOnly(reference));
         this.#vaults.set(name, this.#options.sources.openVault(resolved));
       } catch (error) {
-        this.#options.logger.error({ secret: definition.id, error }, 'this secret manager cannot be used');
+        this.#options.logger.error({ manager: definition.id, error }, 'this secret manager cannot be used');
       }
     }
   }
@@ -130,41 +146,83 @@ export class SecretResolver {
     let hasChanged = false;
     let isComplete = true;
     let soonestMs = this.#options.cacheMs;
-    for (const reference of this.#references) {
-      if (reference.kind === 'env' || reference.kind === 'malformed') continue;
-      const outcome = await this.#ask(reference);
-      if (outcome === 'kept') isComplete = false;
-      else {
-        if (outcome.value === undefined) isComplete = false;
-        hasChanged ||= this.#hold(reference, outcome.value, outcome.endsMs);
-        soonestMs = Math.min(soonestMs, Math.max(1_000, (outcome.endsMs - Date.now()) * 0.8));
-      }
+    for (const references of bySecret(this.#references)) {
+      const { askAgainMs, ...outcome } = await this.#askOnce(references);
+      hasChanged ||= outcome.hasChanged;
+      isComplete &&= outcome.isComplete;
+      soonestMs = Math.min(soonestMs, Math.max(minWaitMs, askAgainMs));
     }
     if (hasChanged && !this.#isClosed) this.#options.onChange();
     this.#timer = setTimeout(() => this.refresh(), isComplete ? soonestMs : Math.min(soonestMs, this.#options.retryMs));
     this.#timer.unref();
   }
 
-  /** `kept`: the store is away, and what we have still holds. */
-  async #ask(reference: Extract<Reference, { kind: 'vault' | 'local' }>): Promise<Held | 'kept'> {
-    const store = reference.kind === 'local' ? this.#options.sources.local : this.#vaults.get(reference.manager);
-    try {
-      const secret = await store?.get(reference.path);
+  /** One secret, with all of its keys at once: a user name fits only the password that came with it. A lease is kept nearly to its end. */
+  async #askOnce(references: readonly Stored[]): Promise<Asked> {
+    const now = Date.now();
+    const dueMs = Math.min(...references.map((one) => this.#held.get(one.text)?.dueMs ?? 0));
+    if (dueMs > now) return { hasChanged: false, isComplete: true, askAgainMs: dueMs - now };
+    let hasChanged = false;
+    let isComplete = true;
+    let askAgainMs = this.#options.cacheMs;
+    const secret = await this.#fetch(references);
+    for (const reference of references) {
+      if (secret === 'kept') {
+        // Asked again at its end at the latest: then the route must know.
+        askAgainMs = Math.min(askAgainMs, (this.#held.get(reference.text)?.endsMs ?? 0) - now);
+        continue;
+      }
       const value = secret?.fields[reference.key];
-      if (value === undefined) this.#options.logger.error({ secret: reference.text }, 'there is no such secret');
-      return { value, endsMs: secret?.expiresAtMs ?? Number.POSITIVE_INFINITY };
+      if (value === undefined) isComplete = false;
+      const endsMs = secret?.expiresAtMs;
+      const isLeased = value !== undefined && endsMs !== undefined;
+      const held = isLeased ? { value, endsMs, dueMs: now + (endsMs - now) * 0.8 } : { value, ...endless };
+      if (isLeased) askAgainMs = Math.min(askAgainMs, held.dueMs - now);
+      hasChanged = this.#hold(reference, held) || hasChanged;
+    }
+    return { hasChanged, isComplete: isComplete && secret !== 'kept', askAgainMs };
+  }
+
+  /** `kept`: the store is away, and what we have still holds. Undefined: there is none, or none that may be used. */
+  async #fetch(references: readonly Stored[]): Promise<Secret | undefined | 'kept'> {
+    const [first] = references;
+    if (!first) return undefined;
+    const store = first.kind === 'local' ? this.#options.sources.local : this.#vaults.get(first.manager);
+    const { logger } = this.#options;
+    try {
+      const secret = await store?.get(first.path);
+      for (const { key, text } of references)
+        if (secret?.fields[key] === undefined) logger.error({ reference: text }, 'there is no such secret');
+      return secret;
     } catch (error) {
-      const held = this.#held.get(reference.text);
-      const holds = held?.value !== undefined && held.endsMs > Date.now();
-      this.#options.logger.error({ secret: reference.text, error, still_usable: holds }, 'a secret cannot be had');
-      return holds ? 'kept' : { value: undefined, endsMs: Number.POSITIVE_INFINITY };
+      const now = Date.now();
+      const holds = references.every(({ text }) => {
+        const held = this.#held.get(text);
+        return held?.value !== undefined && held.endsMs > now;
+      });
+      for (const { text } of references)
+        logger.error({ reference: text, error, still_usable: holds }, 'a secret cannot be had');
+      return holds ? 'kept' : undefined;
     }
   }
 
   /** True when it is another value than before. */
-  #hold(reference: Reference, value: string | undefined, endsMs = Number.POSITIVE_INFINITY): boolean {
+  #hold(reference: Reference, held: Held): boolean {
     const before = this.#held.get(reference.text);
-    this.#held.set(reference.text, { value, endsMs });
-    return before?.value !== value;
+    this.#held.set(reference.text, held);
+    return before?.value !== held.value;
   }
+}
+
+/** References to the same secret together. */
+function bySecret(references: readonly Reference[]): Iterable<readonly Stored[]> {
+  const found = new Map<string, Stored[]>();
+  for (const reference of references) {
+    if (reference.kind === 'env' || reference.kind === 'malformed') continue;
+    const place = `${reference.kind === 'vault' ? `vault/${reference.manager}` : 'local'}/${reference.path}`;
+    const list = found.get(place);
+    if (list) list.push(reference);
+    else found.set(place, [reference]);
+  }
+  return found.values();
 }

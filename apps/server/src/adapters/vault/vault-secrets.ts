@@ -44,7 +44,7 @@ class VaultSecrets implements SecretStore {
 
   async get(path: string): Promise<Secret | undefined> {
     assertSecretPath(path);
-    const { status, body } = await this.#client.call('GET', this.#path(path, 'data'));
+    const { status, body, sessionEndsMs } = await this.#client.call('GET', this.#path(path, 'data'));
     if (status === 404 || !body) return undefined;
     assertFine(status);
     const data = body.data as Record<string, unknown> | undefined;
@@ -52,8 +52,10 @@ class VaultSecrets implements SecretStore {
       this.#options.kvVersion === 2 ? (data?.['data'] as Record<string, unknown> | null | undefined) : data;
     if (!fields) return undefined;
     const texts = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, textOf(value)]));
-    // Version 1's lease_duration is a hint for readers, not an end; only a real lease (with version 2: none) bounds the value.
-    return { fields: texts };
+    // Version 1's lease_duration is a hint for readers, not an end; only a real lease (of an engine that makes credentials) bounds the value.
+    if (!body.lease_id) return { fields: texts };
+    const lastsMs = (body.lease_duration ?? 0) * 1000;
+    return { fields: texts, expiresAtMs: Math.min((this.#options.nowMs ?? Date.now)() + lastsMs, sessionEndsMs) };
   }
 
   async put(path: string, fields: Readonly<Record<string, string>>): Promise<void> {
