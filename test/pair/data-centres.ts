@@ -205,7 +205,10 @@ export class DataCentres {
   /** Both of its processes at once: neither can give the address up. */
   async killKeepalived(side: Side): Promise<void> {
     const vrrp = Number(readFileSync(join(this.#edgeFolder(side), 'vrrp.pid'), 'utf8'));
-    const ended = this.#process('keepalived', `edge-${side}`).end('SIGKILL');
+    const parent = this.#process('keepalived', `edge-${side}`);
+    // The child ends in good order when its parent is gone, and the parent starts another when its child is: one stands still first.
+    process.kill(vrrp, 'SIGSTOP');
+    const ended = parent.end('SIGKILL');
     process.kill(vrrp, 'SIGKILL');
     await ended;
     // Until somebody reaps the child its id lives on, and a new Keepalived would take it for a running one.
@@ -236,6 +239,10 @@ export class DataCentres {
   holders(): readonly Side[] {
     return sides.filter((side) => this.network.addressesOf(`edge-${side}`).includes(`${vip}/`));
   }
+
+  /** What the side's Keepalived says of itself: `MASTER`, `BACKUP`, or `FAULT` while its HAProxy is not yet trusted again. */
+  vrrpState = (side: Side): string | undefined =>
+    [...this.log(`keepalived@edge-${side}`).matchAll(/Entering ([A-Z]+) STATE/g)].at(-1)?.[1];
 
   /** How many gateways the side's HAProxy holds for ready. */
   async upServers(side: Side): Promise<number> {

@@ -9,27 +9,56 @@ export interface Figures {
   /** Those that must be denied and were answered 200. Anything but 0 is a hole. */
   readonly leaked: number;
   readonly denied: number;
-  /** The longest time without an answer of 200 to anybody. */
+  /** The longest time without an answer of 200 to anybody, less what the client itself stood still in it. */
   readonly gapMs: number;
+  /** What the client stood still in all: a machine that stops for a second asks nobody, and nobody could answer. */
+  readonly stoodStillMs: number;
   readonly p50Ms: number;
   /** Of those answered 200. A first packet that was lost is sent again after a second, by TCP's own clock. */
   readonly slowestMs: number;
 }
 
-export function figuresOf(records: readonly LoadRecord[]): Figures {
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** Longest first: the times between two answers of 200, each with what the client stood still in it. */
+export function gapsOf(records: readonly LoadRecord[], everyMs: number) {
+  const asked = records.filter(({ kind }) => kind === 'allow');
+  const answers = asked.filter(({ status }) => status === 200).map(({ atMs, tookMs }) => atMs + tookMs);
+  // From the first to the last that was sent: a gap that did not end counts.
+  const moments = [asked[0]?.atMs ?? 0, ...answers, asked.at(-1)?.atMs ?? 0].toSorted((a, b) => a - b);
+  const still = standstillsOf(records, everyMs);
+  const within = ({ fromMs, toMs }: Span): number =>
+    still.reduce((sum, one) => sum + Math.max(0, Math.min(toMs, one.toMs) - Math.max(fromMs, one.fromMs)), 0);
+  return spansOf(moments)
+    .map((span) => ({ ...span, stoodStillMs: within(span), gapMs: span.toMs - span.fromMs - within(span) }))
+    .toSorted((a, b) => b.gapMs - a.gapMs);
+}
+
+const spansOf = (moments: readonly number[]): Span[] =>
+  moments.slice(1).map((toMs, index) => ({ fromMs: moments[index] ?? toMs, toMs }));
+
+/** A request was due every `everyMs`, whatever became of those before: where none was sent, the client did not run. */
+const standstillsOf = (records: readonly LoadRecord[], everyMs: number): Span[] =>
+  spansOf(records.map(({ atMs }) => atMs))
+    .map(({ fromMs, toMs }) => ({ fromMs: fromMs + everyMs, toMs }))
+    .filter(({ fromMs, toMs }) => toMs - fromMs > everyMs);
+
+/** `records`: in the order in which they were sent. `everyMs`: the time between two of them. */
+export function figuresOf(records: readonly LoadRecord[], everyMs: number): Figures {
   const asked = records.filter(({ kind }) => kind === 'allow');
   const guests = records.filter(({ kind }) => kind === 'deny');
   const good = asked.filter(({ status }) => status === 200);
-  // From the first to the last that was sent: a gap that did not end counts.
-  const answers = good.map(({ atMs, tookMs }) => atMs + tookMs);
-  const moments = [asked[0]?.atMs ?? 0, ...answers, asked.at(-1)?.atMs ?? 0].toSorted((a, b) => a - b);
   const took = good.map(({ tookMs }) => tookMs).toSorted((a, b) => a - b);
   return {
     requests: records.length,
     failed: asked.length - good.length,
     leaked: guests.filter(({ status }) => status === 200).length,
     denied: guests.filter(({ status }) => status === 403).length,
-    gapMs: Math.max(...moments.slice(1).map((moment, index) => moment - (moments[index] ?? moment))),
+    gapMs: gapsOf(records, everyMs)[0]?.gapMs ?? 0,
+    stoodStillMs: standstillsOf(records, everyMs).reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0),
     p50Ms: took[Math.floor(took.length * 0.5)] ?? 0,
     slowestMs: took.at(-1) ?? 0,
   };

@@ -7,7 +7,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LoadRecord } from '../pair/agent.js';
 import { type ClientName, DataCentres, type Placement, type Side, sides } from '../pair/data-centres.js';
-import { type Figures, figuresOf, inspectMember, putPolicy, startWriting, type Writes } from '../pair/figures.js';
+import {
+  type Figures,
+  figuresOf,
+  gapsOf,
+  inspectMember,
+  putPolicy,
+  startWriting,
+  type Writes,
+} from '../pair/figures.js';
 import { writePairResults } from '../pair/results.js';
 import { makeCertificates } from '../servers/certificates.js';
 import { checkHaproxy } from '../servers/haproxy.js';
@@ -19,8 +27,8 @@ import { allowRole } from '../system/harness.js';
 const everyMs = 20;
 /** From the issue: no client waits longer for the other node. */
 const longestFailoverMs = 1000;
-/** Both sides hold the address while the link is cut, and one gives it up when it heals: mostly 0.1 s, 2.4 s was seen. */
-const longestCutMs = 5_000;
+/** Above this, what the client saw around the gap is printed. */
+const noteworthyGapMs = 600;
 
 /** The cut link is seen from both sides. */
 const reportedCases = 9;
@@ -53,24 +61,39 @@ async function underLoad(title: string, break_: () => Promise<void>, afterMs = 2
 }
 
 function report(title: string, records: readonly LoadRecord[]): Figures {
-  const figures = figuresOf(records);
+  const figures = figuresOf(records, everyMs);
   results.push({ title, figures, records });
-  const { requests, failed, gapMs, denied, leaked, p50Ms, slowestMs } = figures;
+  const { requests, failed, gapMs, stoodStillMs, denied, leaked, p50Ms, slowestMs } = figures;
   console.log(
-    `${title}: ${requests} requests, ${failed} failed, ${gapMs} ms without an answer, ${denied} denied, ${leaked} leaked, p50 ${p50Ms} ms, slowest ${slowestMs} ms`,
+    `${title}: ${requests} requests, ${failed} failed, ${gapMs} ms without an answer, ${denied} denied, ${leaked} leaked, p50 ${p50Ms} ms, slowest ${slowestMs} ms; the client itself stood still for ${stoodStillMs} ms`,
   );
+  if (gapMs > noteworthyGapMs) console.log(storyOf(records));
   expect(leaked, `${title}: requests that had to be denied and were allowed`).toBe(0);
   expect(denied).toBeGreaterThan(10);
   return figures;
 }
 
-/** Both gateways ready, known as such to both HAProxies, and exactly one node with the address. */
+/** Every request that was on its way in the longest gap, by the time from its beginning. */
+function storyOf(records: readonly LoadRecord[]): string {
+  const [gap] = gapsOf(records, everyMs);
+  if (!gap) return '  nothing was sent';
+  const { fromMs, toMs } = gap;
+  const asked = records
+    .filter(({ atMs, tookMs }) => atMs <= toMs && atMs + tookMs >= fromMs)
+    .map(({ kind, atMs, tookMs, status, by }) => `  +${atMs - fromMs} ms ${kind}: ${status} ${by} after ${tookMs} ms`);
+  const from = new Date(fromMs).toISOString();
+  const logs = sides.map((side) => `  Keepalived ${side}:\n${all.log(`keepalived@edge-${side}`).slice(-3000)}`);
+  return [`  from ${from}:`, ...asked, ...logs].join('\n');
+}
+
+/** Both gateways ready, known as such to both HAProxies, exactly one node with the address, and the other ready to take it. */
 async function waitUntilWhole(): Promise<void> {
   await vi.waitFor(
     async () => {
       for (const side of sides) {
         expect((await all.askGateway(side, '/readyz')).text).toContain('"store_connected":true');
         expect(await all.upServers(side)).toBe(2);
+        expect(all.vrrpState(side)).toMatch(/MASTER|BACKUP/);
       }
       expect(all.holders()).toHaveLength(1);
     },
@@ -201,7 +224,9 @@ function describePair(): void {
     const { gapMs } = await underLoad(`${title}: clients outside, with A`, async () => {
       all.setSite('b', 'down');
       await vi.waitFor(() => expect(all.holders()).toEqual(['a', 'b']), { timeout: 5000 });
-      expect((await putPolicy(all, tokens.admin, 'cut-a')).status).toBe(201);
+      // Should etcd's leader have been in B, the majority first elects another.
+      const inMajority = async () => expect((await putPolicy(all, tokens.admin, 'cut-a')).status).toBe(201);
+      await vi.waitFor(inMajority, { timeout: 10_000, interval: 200 });
       // The first may still have been on its way to the other side, whose connection then ends without an answer.
       for (let attempt = 0; attempt < 5 && !cutOff.includes(503); attempt += 1)
         cutOff.push((await putPolicy(all, tokens.admin, 'cut-b', 'client-b')).status);
@@ -212,8 +237,8 @@ function describePair(): void {
     console.log(`  writes: 201 with the majority, ${cutOff.join(', ')} without`);
     expect(cutOff.filter((status) => status !== 0)).toEqual([503]);
     await expectNothingLost({ acknowledged: ['cut-a'], refused: new Map([['cut-b', 503]]) }, [0, 1, 2]);
-    expect(gapMs).toBeLessThanOrEqual(longestCutMs);
-    expect(apart.gapMs).toBeLessThanOrEqual(longestCutMs);
+    expect(gapMs).toBeLessThanOrEqual(longestFailoverMs);
+    expect(apart.gapMs).toBeLessThanOrEqual(longestFailoverMs);
   });
 }
 

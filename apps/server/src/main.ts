@@ -3,9 +3,13 @@ import cluster from 'node:cluster';
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startPatiently } from './patient-start.js';
 import { startServer } from './server.js';
 import { readSettings, SettingsError, type settingDefinitions } from './settings.js';
 import { runGatewayWorker } from './workers/gateway-worker.js';
+
+/** How long a start waits for its stores. */
+const startPatienceMs = 60_000;
 
 const usage = `Bailiwick: policies, decisions and their history behind one gateway.
 
@@ -56,11 +60,14 @@ async function main(): Promise<void> {
     return;
   }
   const settings = readSettings(process.env, readArguments(args));
-  const server = await startServer(
-    { ...settings, dataDirectory: resolve(settings.dataDirectory) },
-    installationRoot(),
-    fileURLToPath(import.meta.url),
-  );
+  const begin = () =>
+    startServer(
+      { ...settings, dataDirectory: resolve(settings.dataDirectory) },
+      installationRoot(),
+      fileURLToPath(import.meta.url),
+    );
+  const onWait = (why: string): void => void process.stderr.write(`Waiting for a store. ${why}\n`);
+  const server = await startPatiently(begin, { patienceMs: startPatienceMs, onWait });
   process.stdout.write(`${server.greeting}\n`);
   let isStopping = false;
   const stop = (): void => {
