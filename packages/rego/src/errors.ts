@@ -27,11 +27,22 @@ export interface ErrorLocation {
   readonly col: number;
 }
 
+/** What belongs to an error beside its message, as JSON; undefined members are left out. */
+export type ErrorDetails =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly ErrorDetails[]
+  | { readonly [key: string]: ErrorDetails | undefined };
+
 /** One problem found while parsing or compiling. */
 export interface RegoError {
   readonly code: RegoErrorCode;
   readonly message: string;
   readonly location: ErrorLocation;
+  /** Of type errors: the types in question, of which the lines after the message's first tell. */
+  readonly details?: ErrorDetails;
 }
 
 /** What stands in the place of the errors beyond a limit. */

@@ -5,6 +5,8 @@
 import type { Builtin } from '../builtins/builtin.js';
 import type { RegoError, RegoErrorCode } from '../errors.js';
 import type { Body, Expression, Location, Module, Rule, Term } from '../syntax/ast.js';
+import type { RuleMetadata } from './annotations.js';
+import type { SchemaTypes } from './rule-schemas.js';
 import type { RuleTree } from './rule-tree.js';
 import type { TypeChecker } from './type-check.js';
 
@@ -45,6 +47,10 @@ export interface CompileContext {
   tree: RuleTree;
   /** Which rules a rule reads: set after names are resolved and calls expanded. */
   graph: Map<WorkRule, Set<WorkRule>>;
+  /** The metadata of a rule, from its annotations. */
+  readonly metadata: (rule: WorkRule) => RuleMetadata;
+  /** What JSON Schemas say of documents, when asked for. */
+  readonly schemas: SchemaTypes | undefined;
   /** Set by the type checker, for queries. */
   types: TypeChecker | undefined;
 }

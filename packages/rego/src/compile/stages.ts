@@ -32,6 +32,7 @@ import { PlanBuilder } from './plan-builder.js';
 import { checkRecursion, dependencyGraph } from './recursion.js';
 import { LocalRenamer, renameLocals } from './rename-locals.js';
 import { queryGlobals, resolveNames, resolveQuery } from './resolve-names.js';
+import type { SchemaTypes } from './rule-schemas.js';
 import { buildRuleTree, checkConflicts, RuleTree } from './rule-tree.js';
 import { checkHead, orderRule, reportUnsafe, SafetyChecker } from './safety.js';
 import { checkBodyTypes, checkTypes } from './type-check.js';
@@ -120,6 +121,8 @@ export interface CompileInput {
   readonly optimize: boolean;
   readonly builtins: ReadonlyMap<string, Builtin>;
   readonly isAllowed: (builtin: Builtin) => boolean;
+  /** Types of documents from JSON Schemas; default none. */
+  readonly schemas?: SchemaTypes | undefined;
   /** The compilation ends with so many errors and a note; default 0, no limit. */
   readonly maxErrors?: number;
 }
@@ -172,6 +175,7 @@ class ErrorLimit {
 export function compileModules(input: CompileInput): CompiledModules {
   const modules: WorkModule[] = input.modules.map((source) => ({ source, rules: [] }));
   for (const module of modules) module.rules = module.source.rules.map((rule) => toWorkRule(rule, module));
+  let metadata: CompileContext['metadata'] | undefined;
   const context: CompileContext = {
     modules,
     strict: input.strict,
@@ -185,6 +189,11 @@ export function compileModules(input: CompileInput): CompiledModules {
     tree: new RuleTree(),
     graph: new Map(),
     types: undefined,
+    metadata: (rule) => {
+      metadata ??= ruleMetadata(context);
+      return metadata(rule);
+    },
+    schemas: input.schemas,
   };
   const limit = new ErrorLimit(input.maxErrors ?? 0);
   for (const stage of STAGES) {
@@ -193,13 +202,21 @@ export function compileModules(input: CompileInput): CompiledModules {
     raise(context);
   }
   raise(context, true);
-  const plan = new PlanBuilder(context.tree, input.builtins, ruleMetadata(context));
+  const plan = new PlanBuilder(context.tree, input.builtins, context.metadata);
   if (input.optimize) optimize(plan);
   return { context, plan, warnings: context.warnings, isOptimized: input.optimize };
 }
 
-/** Compiles a query against compiled modules, as if it stood in the module `inside`, whose package and imports it sees. */
-export function compileQuery(compiled: CompiledModules, body: Body, inside?: Module): QueryPlan {
+/**
+ * Compiles a query against compiled modules, as if it stood in the module `inside`, whose package and imports it sees. `prepare` may
+ * change the body when all is checked and in order.
+ */
+export function compileQuery(
+  compiled: CompiledModules,
+  body: Body,
+  inside?: Module,
+  prepare: (ordered: Body) => Body = (ordered) => ordered,
+): QueryPlan {
   const { plan } = compiled;
   const context: CompileContext = { ...compiled.context, errors: [], warnings: [], recoverable: [] };
   const arityOf = makeArityOf(context);
@@ -225,7 +242,7 @@ export function compileQuery(compiled: CompiledModules, body: Body, inside?: Mod
   raise(context, true);
   const lowerer = new Lowerer(plan);
   const { steps, result } = lowerer.nested(() => {
-    lowerer.body(ordered);
+    lowerer.body(prepare(ordered));
     return [...names].flatMap((name) => {
       const value = lowerer.binding(name);
       return value === undefined ? [] : [{ name: writtenName(name), value }];

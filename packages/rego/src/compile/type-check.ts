@@ -9,12 +9,13 @@
 import type { Body, CallExpression, Expression, Location, Term } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
 import type { Value } from '../values/index.js';
-import { type CompileContext, equality, report, variable, type WorkRule, writtenName } from './model.js';
+import { type CompileContext, equality, variable, type WorkRule, writtenName } from './model.js';
 import { dependents, rulesReached } from './recursion.js';
+import { declareSchemas, inputSchema } from './rule-schemas.js';
 import { formatRef, groundPrefix, isGroundRef } from './rule-tree.js';
 import { documentRoot, TypeEnvironment } from './type-environment.js';
-import { argumentMessage } from './type-messages.js';
-import { ReferenceChecker, type TypeProblem } from './type-references.js';
+import { argumentMessage, mismatch, type TypeProblem } from './type-messages.js';
+import { ReferenceChecker } from './type-references.js';
 import { unifies, unifyTerm, unifyTerms } from './type-unify.js';
 import {
   ANY,
@@ -25,7 +26,6 @@ import {
   type MaybeType,
   objectType,
   or,
-  showType,
   type Type,
   valuesOf,
 } from './types.js';
@@ -63,7 +63,7 @@ function constants(terms: readonly Term[]): readonly Value[] {
   return terms.map((term) => (term.kind === 'scalar' ? term.value : ''));
 }
 
-type Context = Pick<CompileContext, 'builtins' | 'tree' | 'names' | 'graph'>;
+type Context = Pick<CompileContext, 'modules' | 'builtins' | 'tree' | 'names' | 'graph' | 'schemas' | 'metadata'>;
 
 export class TypeChecker {
   /** Where the types of rules are. */
@@ -73,10 +73,13 @@ export class TypeChecker {
   private readonly remembered = new Map<Term, Remembered>();
   private readonly closureNames = new Map<Term, readonly string[]>();
   private readonly hoistedBodies = new Map<Body, Body>();
+  private readonly bindsSchemas: boolean;
   private reverse: Map<WorkRule, Set<WorkRule>> | undefined;
 
   constructor(context: Context) {
     this.context = context;
+    const hasAnnotations = context.modules.some(({ source }) => source.source.includes('METADATA'));
+    this.bindsSchemas = context.schemas !== undefined && hasAnnotations;
     this.rules = new TypeEnvironment((term, environment) => {
       const checked = this.closure(term as Closure, environment);
       return checked.errors.length > 0 ? undefined : checked.environment;
@@ -259,11 +262,10 @@ export class TypeChecker {
     const wanted = type.result === undefined ? type.args : [...type.args, type.result];
     const builtin = isData ? undefined : this.context.builtins.get(name);
     const wantedAt = (index: number): MaybeType => (index < wanted.length ? wanted[index] : type.variadic);
-    const failure = (problem: string, have: readonly MaybeType[]): TypeProblem => ({
-      location,
-      message: argumentMessage({ operator: shown, problem, have, want: wanted, builtin }),
-      isFromNil: have.some(isNil),
-    });
+    const failure = (problem: string, have: readonly MaybeType[]): TypeProblem => {
+      const message = argumentMessage({ operator: shown, problem, have, want: wanted, builtin });
+      return { location, message, isFromNil: have.some(isNil) };
+    };
     const before = args.map((arg) => environment.of(arg));
     if (args.length > wanted.length && type.variadic === undefined) return failure('too many arguments', before);
     if (args.length < type.args.length) return failure('too few arguments', before);
@@ -327,17 +329,19 @@ export class TypeChecker {
   /** Types a rule and remembers it for those that read it. */
   rule(rule: WorkRule): readonly TypeProblem[] {
     const path = constants(groundPrefix(rule.ref));
-    const { environment, errors } = this.body(rule.body, this.rules.wrap());
+    const outer = this.rules.wrap();
+    const unknownSchemas = this.bindsSchemas ? declareSchemas(this.context, rule, outer) : [];
+    const { environment, errors } = this.body(rule.body, outer);
     this.hoistedBodies.clear();
     this.remembered.clear();
     this.closureNames.clear();
     if (errors.length > 0) {
       this.rules.put('data', path, ANY);
-      return errors;
+      return [...unknownSchemas, ...errors];
     }
     const type = this.typeOfRule(rule, environment);
     if (type !== undefined) this.rules.insert(path, type);
-    return errors;
+    return unknownSchemas;
   }
 
   private typeOfRule(rule: WorkRule, environment: TypeEnvironment): MaybeType {
@@ -465,11 +469,6 @@ class Hoister {
   }
 }
 
-function mismatch(location: Location, left: MaybeType, right: MaybeType): TypeProblem {
-  const message = `match error\n\tleft  : ${showType(left)}\n\tright : ${showType(right)}`;
-  return { location, message, isFromNil: isNil(left) || isNil(right) };
-}
-
 function showOperator(operator: Term): string {
   if (operator.kind === 'ref') return formatRef(operator.terms);
   return operator.kind === 'var' ? writtenName(operator.name) : '';
@@ -497,16 +496,25 @@ function inOrder(graph: Map<WorkRule, Set<WorkRule>>): readonly WorkRule[] {
   return sorted;
 }
 
+function reportProblem({ errors }: Pick<CompileContext, 'errors'>, problem: TypeProblem): void {
+  const { location, message, details } = problem;
+  const { file, row, col } = location;
+  const error = { code: 'rego_type_error', message, location: { file, row, col } } as const;
+  errors.push(details === undefined ? error : { ...error, details });
+}
+
 export function checkTypes(context: CompileContext): TypeChecker {
   const checker = new TypeChecker(context);
+  const input = inputSchema(context);
+  if (input?.problem !== undefined) reportProblem(context, input.problem);
+  if (input?.type !== undefined) checker.rules.put('input', [], input.type);
   for (const rule of inOrder(context.graph)) {
-    for (const { location, message } of checker.rule(rule)) report(context, 'rego_type_error', location, message);
+    for (const problem of checker.rule(rule)) reportProblem(context, problem);
   }
   return checker;
 }
 
 /** Checks a query's body. */
 export function checkBodyTypes(context: Pick<CompileContext, 'errors'>, checker: TypeChecker, body: Body): void {
-  for (const { location, message } of checker.body(body, checker.rules.wrap()).errors)
-    report(context, 'rego_type_error', location, message);
+  for (const problem of checker.body(body, checker.rules.wrap()).errors) reportProblem(context, problem);
 }

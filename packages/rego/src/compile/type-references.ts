@@ -3,19 +3,14 @@
  * variable as a step gets the type of the keys. Follows OPA's `refChecker` step by step, because
  * which variables it types, and when, decides what later expressions may say.
  */
-import type { Location, Term } from '../syntax/ast.js';
+import type { Term } from '../syntax/ast.js';
+import { keyOf, type Value } from '../values/index.js';
 import { writtenName } from './model.js';
 import { formatRef } from './rule-tree.js';
 import { documentRoot, extentOf, selectConstant, type TypeEnvironment, type TypeNode } from './type-environment.js';
+import { invalidStep, type TypeProblem, unsupportedStep } from './type-messages.js';
 import { unifies, unifyTerm } from './type-unify.js';
-import { ANY, keysOf, type MaybeType, type Type, valuesOf } from './types.js';
-
-export interface TypeProblem {
-  readonly location: Location;
-  readonly message: string;
-  /** It may be no more than a consequence of another error. */
-  readonly isFromNil: boolean;
-}
+import { ANY, keysOf, type MaybeType, STRING, type Type, valuesOf } from './types.js';
 
 type Terms = readonly Term[];
 
@@ -25,18 +20,22 @@ function isEmptyCollection(type: MaybeType): boolean {
   return type?.kind === 'set' && type.of === undefined;
 }
 
-function undefinedReference(terms: Terms): TypeProblem {
-  const head = terms[0] as Term;
-  return { location: head.location, message: `undefined ref: ${formatRef(terms)}`, isFromNil: false };
-}
-
-function functionAsReference(terms: Terms): TypeProblem {
+function functionAsReference(terms: Terms, at: number, have: MaybeType): TypeProblem {
   const last = terms.at(-1) as Term;
   const isTemporary = last.kind === 'var' && writtenName(last.name) === '';
   const name = formatRef(isTemporary ? terms.slice(0, -1) : terms);
-  const head = terms[0] as Term;
-  return { location: head.location, message: `function ${name} used as reference, not called`, isFromNil: false };
+  return unsupportedStep(terms, at, have, `function ${name} used as reference, not called`);
 }
+
+/** The keys a type is known to have. */
+function knownKeys(type: MaybeType): readonly Value[] {
+  if (type?.kind === 'object') return type.static.map(({ key }) => key);
+  if (type?.kind !== 'any') return [];
+  const keys = new Map(type.of.flatMap(knownKeys).map((key) => [keyOf(key), key]));
+  return [...keys.values()];
+}
+
+const childrenOf = (node: TypeNode): readonly Value[] => [...node.children.values()].map(({ key }) => key);
 
 export class ReferenceChecker {
   readonly environment: TypeEnvironment;
@@ -48,7 +47,8 @@ export class ReferenceChecker {
   check(terms: Terms): TypeProblem | undefined {
     const head = terms[0] as Term;
     if (head.kind !== 'var') return undefined;
-    if (this.environment.ofReference(terms)?.kind === 'function') return functionAsReference(terms);
+    const whole = this.environment.ofReference(terms);
+    if (whole?.kind === 'function') return functionAsReference(terms, terms.length - 1, whole);
     return this.search(this.environment, terms);
   }
 
@@ -64,8 +64,8 @@ export class ReferenceChecker {
         const [, step] = terms;
         if (step === undefined) return undefined;
         const isName = step.kind === 'var' || (step.kind === 'scalar' && typeof step.value === 'string');
-        if (!isName) return undefinedReference(terms);
-        if (step.kind === 'var') this.typeStep(step.name, keysOf(ANY_FIELDS), terms);
+        if (!isName) return this.notAName(terms, 1, []);
+        if (step.kind === 'var') this.typeStep(terms, 1, { name: step.name, keys: keysOf(ANY_FIELDS), oneOf: [] });
         continue;
       }
       const node = root === undefined ? undefined : at.root(root);
@@ -78,10 +78,19 @@ export class ReferenceChecker {
     return this.leaf(ANY, terms, 0);
   }
 
-  private typeStep(name: string, type: MaybeType, terms: Terms): TypeProblem | undefined {
+  private notAName(terms: Terms, at: number, oneOf: readonly Value[]): TypeProblem {
+    return invalidStep(terms, { at, have: this.environment.of(terms[at] as Term), want: STRING, oneOf });
+  }
+
+  private typeStep(
+    terms: Terms,
+    at: number,
+    step: { readonly name: string; readonly keys: MaybeType; readonly oneOf: readonly Value[] },
+  ): TypeProblem | undefined {
+    const { name, keys, oneOf } = step;
     const known = this.environment.variable(name);
-    if (known === undefined) this.environment.set(name, type);
-    else if (!unifies(type, known)) return undefinedReference(terms);
+    if (known === undefined) this.environment.set(name, keys);
+    else if (!unifies(keys, known)) return invalidStep(terms, { at, have: known, want: keys, oneOf });
     return undefined;
   }
 
@@ -90,10 +99,11 @@ export class ReferenceChecker {
     for (let index = 1; index < terms.length; index++) {
       const step = terms[index] as Term;
       if (index <= 2 && step.kind !== 'var' && !(step.kind === 'scalar' && typeof step.value === 'string')) {
-        return undefinedReference(terms);
+        return this.notAName(terms, index, childrenOf(node));
       }
       if (step.kind === 'var') {
-        const error = this.typeStep(step.name, keysOf(extentOf(node)), terms);
+        const known = { name: step.name, keys: keysOf(extentOf(node)), oneOf: childrenOf(node) };
+        const error = this.typeStep(terms, index, known);
         if (error !== undefined) return error;
       }
       const child = node.child(step);
@@ -108,18 +118,24 @@ export class ReferenceChecker {
     let current: MaybeType = type;
     for (let index = start; index < terms.length; index++) {
       const step = terms[index] as Term;
-      if (isEmptyCollection(current)) return undefinedReference(terms);
+      if (isEmptyCollection(current)) return invalidStep(terms, { at: index });
       const keys = keysOf(current);
       if (keys === undefined) {
-        return current?.kind === 'function' ? functionAsReference(terms) : undefinedReference(terms);
+        if (current?.kind === 'function') return functionAsReference(terms, index - 1, current);
+        return unsupportedStep(terms, index - 1, current, `undefined ref: ${formatRef(terms)}`);
       }
+      const fault = { at: index, want: keys, oneOf: knownKeys(current) };
       if (step.kind === 'scalar') {
         const child = selectConstant(current, step);
-        if (child === undefined) return undefinedReference(terms);
+        if (child === undefined) return invalidStep(terms, fault);
         current = child;
         continue;
       }
-      if (!this.step(step, keys)) return undefinedReference(terms);
+      if (!this.step(step, keys)) {
+        const isCollection = step.kind !== 'var' && step.kind !== 'ref';
+        const oneOf = isCollection ? [] : fault.oneOf;
+        return invalidStep(terms, { ...fault, oneOf, have: this.environment.of(step) });
+      }
       current = valuesOf(current);
     }
     return undefined;

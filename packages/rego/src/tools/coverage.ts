@@ -132,8 +132,7 @@ const rangesJson = (ranges: readonly Range[]): OrderedJson | undefined =>
 
 const unlessZero = (number: number): number | undefined => (number === 0 ? undefined : number);
 
-/** The report as `opa test --coverage` writes it. */
-export function coverageJson(report: CoverageReport): string {
+export function coverageDocument(report: CoverageReport): OrderedJson {
   const files = [...report.files].map(([name, file]) => [
     name,
     {
@@ -144,13 +143,16 @@ export function coverageJson(report: CoverageReport): string {
       coverage: unlessZero(file.coverage),
     },
   ]);
-  return orderedJson({
+  return {
     files: Object.fromEntries(files) as OrderedJson,
     covered_lines: report.coveredLines,
     not_covered_lines: report.notCoveredLines,
     coverage: report.coverage,
-  });
+  };
 }
+
+/** The report as `opa test --coverage` writes it. */
+export const coverageJson = (report: CoverageReport): string => orderedJson(coverageDocument(report));
 
 function spans(rows: ReadonlySet<number>): readonly string[] {
   const texts: string[] = [];

@@ -35,6 +35,8 @@ function offsetOf(source: string, row: number, col: number): number {
 /** The line of a syntax error, as OPA picks it: white space before the place is skipped. */
 function detailsOf(error: RegoError, sourceOf: SourceOf): Details | undefined {
   if (error.code !== 'rego_parse_error' || error.location.row === 0) return undefined;
+  // What is checked of a whole rule, once it is read, has no line in OPA's reports.
+  if (/^`\w+` keyword is required/.test(error.message)) return undefined;
   const source = sourceOf(error.location.file);
   if (source === undefined || source === '') return undefined;
   let offset = Math.min(offsetOf(source, error.location.row, error.location.col), source.length - 1);
@@ -91,13 +93,15 @@ export function errorText(error: unknown, options: ErrorReportOptions = {}): str
 }
 
 function errorJson(error: RegoError, sourceOf: SourceOf): OrderedJson {
-  const { code, message, location } = error;
+  const { code, location } = error;
   const details = detailsOf(error, sourceOf);
+  // What is in the details need not be said in lines, too.
+  const message = error.details === undefined ? error.message : (error.message.split('\n\t')[0] ?? '');
   return {
     message,
     code,
     location: location.row === 0 ? undefined : { file: location.file, row: location.row, col: location.col },
-    details: details === undefined ? undefined : { line: details.line, idx: details.idx },
+    details: details === undefined ? error.details : { line: details.line, idx: details.idx },
   };
 }
 

@@ -1,13 +1,21 @@
-/** `eval`: the answers of a query with the value of every expression, and OPA's ways to show them. */
+/** `eval`: the answers of a query with the value of every expression, and what was evaluated on the way. */
 
 import { builtins } from '../builtins/index.js';
 import { walkExpression } from '../compile/walk.js';
 import { isRegoErrors, type RegoError, RegoErrors } from '../errors.js';
-import { type Expression, INFIX_OPERATORS, isWildcard, type Module, operatorName, type Term } from '../syntax/ast.js';
+import {
+  type Expression,
+  INFIX_OPERATORS,
+  isWildcard,
+  type Location,
+  type Module,
+  operatorName,
+  type Term,
+} from '../syntax/ast.js';
 import { parseModuleSource, parseQuery } from '../syntax/parser.js';
-import { stringifyJson, type Value } from '../values/index.js';
-import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
-import { drawTable } from './table.js';
+import type { Value } from '../values/index.js';
+import { type CoverageReport, coverageReport } from './coverage.js';
+import { type LineProfile, Profiler, Stopwatch } from './profile.js';
 import { type Row, type RunOptions, Workbench, type WorkbenchOptions } from './workbench.js';
 
 export interface ExpressionValue {
@@ -107,11 +115,47 @@ function surroundings({ packageName, imports = [], version = 'v1' }: EvaluateQue
   return parseModuleSource('', lines.join('\n'), { version });
 }
 
-/** Evaluates a query as `opa eval` does. Errors: `RegoErrors`, `RegoEvaluationError`. */
-export function evaluateQuery(query: string, options: EvaluateQueryOptions = {}): readonly QueryResult[] {
-  const bench = new Workbench({ ...options, modules: options.modules ?? [] });
-  return runQuery(bench, query, { ...options, inside: surroundings(options) });
+/** What may be wanted beside the answers. */
+export interface InspectOptions extends EvaluateQueryOptions {
+  readonly profile?: boolean;
+  readonly coverage?: boolean;
+  /** Where times are added up. */
+  readonly stopwatch?: Stopwatch;
+  /** For the profile: milliseconds, with fractions. */
+  readonly now?: () => number;
 }
+
+export interface Inspection {
+  readonly results: readonly QueryResult[];
+  /** Unsorted. */
+  readonly profile?: readonly LineProfile[];
+  readonly coverage?: CoverageReport;
+}
+
+/** Evaluates a query and tells what was evaluated on the way. Errors: `RegoErrors`, `RegoEvaluationError`. */
+export function inspectQuery(query: string, options: InspectOptions): Inspection {
+  const { modules = [], now = Date.now, stopwatch = new Stopwatch(now) } = options;
+  const observed = options.profile === true || options.coverage === true;
+  const inside = stopwatch.time('query_parse', () => surroundings(options));
+  const bench = stopwatch.time('module_compile', () => new Workbench({ ...options, modules, observed }));
+  const profiler = options.profile === true ? new Profiler(now) : undefined;
+  const covered = new Set<Location>();
+  bench.reached = (probe) => {
+    if (options.coverage === true && probe.kind !== 'end') covered.add(probe.location);
+    profiler?.reached(probe);
+  };
+  const results = runQuery(bench, query, { ...options, stopwatch, inside, observesQuery: options.profile === true });
+  const sources = new Map([['', query], ...modules.map((module) => [module.file, module.source] as const)]);
+  return {
+    results,
+    ...(profiler === undefined ? {} : { profile: profiler.finish(sources) }),
+    ...(options.coverage === true ? { coverage: coverageReport(modules, covered) } : {}),
+  };
+}
+
+/** Evaluates a query as `opa eval` does. Errors: `RegoErrors`, `RegoEvaluationError`. */
+export const evaluateQuery = (query: string, options: EvaluateQueryOptions = {}): readonly QueryResult[] =>
+  inspectQuery(query, options).results;
 
 /** Evaluates a query on a workbench. Errors: `RegoErrors`, `RegoEvaluationError`. */
 export function runQuery(
@@ -119,7 +163,9 @@ export function runQuery(
   query: string,
   options: Pick<EvaluateQueryOptions, 'version'> & RunOptions,
 ): readonly QueryResult[] {
-  const body = parseQuery(query, { version: options.version ?? 'v1' });
+  const { stopwatch, version = 'v1' } = options;
+  const parse = (): readonly Expression[] => parseQuery(query, { version });
+  const body = stopwatch === undefined ? parse() : stopwatch.time('query_parse', parse);
   return answersOf(bench, body, options).map((row) => {
     const expressions = body.flatMap((expression, index) => {
       if (isDeclaration(expression)) return [];
@@ -147,61 +193,3 @@ function answersOf(bench: Workbench, body: readonly Expression[], options: RunOp
     throw new RegoErrors([...error.errors.filter((each) => !isOwn(each)), ...own]);
   }
 }
-
-const bindingsJson = (bindings: ReadonlyMap<string, Value>): OrderedJson =>
-  Object.fromEntries([...bindings].map(([name, value]) => [name, new RegoJson(value)]));
-
-function resultJson({ expressions, bindings }: QueryResult): OrderedJson {
-  return {
-    expressions: expressions.map(({ value, text, location }) => ({
-      value: new RegoJson(value),
-      text,
-      location: { row: location.row, col: location.col },
-    })),
-    bindings: bindings.size === 0 ? undefined : bindingsJson(bindings),
-  };
-}
-
-const shorten = (text: string, limit: number): string =>
-  limit > 0 && text.length > limit ? `${text.slice(0, limit)}...` : text;
-
-function pretty(results: readonly QueryResult[], limit: number): string {
-  const [first] = results;
-  if (first === undefined) return 'undefined\n';
-  const [only] = first.expressions;
-  if (only !== undefined && results.length === 1 && first.bindings.size === 0) {
-    const allTrue = first.expressions.every(({ value }) => typeof value === 'boolean');
-    if (first.expressions.length === 1 || allTrue) return orderedJson(new RegoJson(only.value));
-  }
-  // Beside bindings, an expression that merely holds says nothing.
-  const isShown = ({ value }: ExpressionValue): boolean => typeof value !== 'boolean' || first.bindings.size === 0;
-  const columns = first.expressions.flatMap((expression, index) => (isShown(expression) ? [index] : []));
-  const header = [...columns.map((index) => first.expressions[index]?.text ?? ''), ...first.bindings.keys()];
-  const rows = results.map(({ expressions, bindings }) => [
-    ...columns.map((index) => expressions[index]?.value ?? null),
-    ...bindings.values(),
-  ]);
-  return drawTable(
-    rows.map((row) => row.map((value) => shorten(stringifyJson(value), limit))),
-    { header },
-  );
-}
-
-const raw = ({ expressions }: QueryResult): string =>
-  `${expressions.map(({ value }) => (typeof value === 'string' ? value : stringifyJson(value))).join(' ')}\n`;
-
-/** By name; each gives the whole output. */
-export const EVALUATION_FORMATS = {
-  json: (results: readonly QueryResult[]): string =>
-    orderedJson({ result: results.length === 0 ? undefined : results.map(resultJson) }),
-  values: (results: readonly QueryResult[]): string =>
-    results.map(({ expressions }) => orderedJson(expressions.map(({ value }) => new RegoJson(value)))).join(''),
-  bindings: (results: readonly QueryResult[]): string =>
-    results.map(({ bindings }) => orderedJson(bindingsJson(bindings))).join(''),
-  pretty: (results: readonly QueryResult[]): string => pretty(results, 80),
-  raw: (results: readonly QueryResult[]): string => results.map(raw).join(''),
-  discard: (results: readonly QueryResult[]): string =>
-    orderedJson({ result: results.length === 0 ? undefined : 'discarded' }),
-} as const;
-
-export type EvaluationFormat = keyof typeof EVALUATION_FORMATS;

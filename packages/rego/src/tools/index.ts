@@ -7,6 +7,7 @@ export {
   goBenchmark,
   prettyBenchmark,
 } from './benchmark.js';
+export { type Capabilities, checkParsing, readCapabilities } from './capabilities-document.js';
 export { checkModules } from './check-modules.js';
 export { type CoverageReport, coverageJson, thresholdMessage } from './coverage.js';
 export { type Dependencies, dependenciesJson, findDependencies, prettyDependencies } from './deps.js';
@@ -14,13 +15,16 @@ export { unifiedDiff } from './diff.js';
 export { type DataFile, mergeDocuments, parseDocument } from './documents.js';
 export { type ErrorReportOptions, errorJsonText, errorText } from './error-report.js';
 export {
-  EVALUATION_FORMATS,
   type EvaluateQueryOptions,
-  type EvaluationFormat,
   evaluateQuery,
+  type Inspection,
+  type InspectOptions,
+  inspectQuery,
   type QueryResult,
 } from './evaluate-query.js';
+export { EVALUATION_FORMATS, type EvaluationFormat, type EvaluationReport } from './evaluation-formats.js';
 export { type Explained, explainQuery, explanationJson, prettyExplanation } from './explain-decision.js';
+export { matchesPattern } from './file-pattern.js';
 export { formatText } from './format-text.js';
 export {
   LINT_RULES,
@@ -30,6 +34,7 @@ export {
   prettyLintReport,
   type Violation,
 } from './linter.js';
+export { type Metrics, PROFILE_ORDERS, type ProfileOrder, Stopwatch, sortProfile } from './profile.js';
 export { prettySyntaxTree, syntaxTreeJson } from './syntax-tree.js';
 export { prettyTestReport, testReportJson } from './test-report.js';
 export { runTests, type TestOptions, type TestReport, type TestResult } from './test-runner.js';

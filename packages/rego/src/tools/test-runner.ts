@@ -11,6 +11,7 @@ import { isRegoEvaluationError, type RegoEvaluationError } from '../errors.js';
 import type { Body, Expression, Location, Module, Rule, Term } from '../syntax/ast.js';
 import { entriesOf, isObject, type Value } from '../values/index.js';
 import { jsonKey } from '../values/json.js';
+import type { Capabilities } from './capabilities-document.js';
 import { type CoverageReport, coverageReport } from './coverage.js';
 import { type Probe, packageName, Workbench } from './workbench.js';
 
@@ -51,6 +52,9 @@ export interface TestOptions {
   readonly coverage?: boolean;
   /** A test that takes longer has failed with an error; default 5 seconds. */
   readonly timeoutMs?: number;
+  /** As the workbench takes them. */
+  readonly capabilities?: Capabilities | undefined;
+  readonly schemas?: ReadonlyMap<string, Value> | undefined;
   /** Milliseconds, with fractions. */
   readonly now?: () => number;
 }
@@ -218,8 +222,8 @@ class TestRun {
         return true;
       },
     };
-    const { data = {} } = options;
-    this.bench = new Workbench({ modules, data, observed: true, replaced: [noting] });
+    const { data = {}, capabilities, schemas } = options;
+    this.bench = new Workbench({ modules, data, observed: true, replaced: [noting], capabilities, schemas });
     this.bench.reached = (probe) => {
       this.hits.set(probe, (this.hits.get(probe) ?? 0) + 1);
       if (probe.kind !== 'end') this.covered.add(probe.location);

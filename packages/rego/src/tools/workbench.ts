@@ -5,7 +5,6 @@
  */
 
 import { type Builtin, builtins, type ContextOptions } from '../builtins/index.js';
-import { ruleMetadata } from '../compile/annotations.js';
 import { allRules, type WorkRule } from '../compile/model.js';
 import { PlanBuilder } from '../compile/plan-builder.js';
 import { type CompiledModules, compileModules, compilePath, compileQuery } from '../compile/stages.js';
@@ -18,6 +17,9 @@ import { WORLDLY_BUILTINS } from '../policy.js';
 import type { Body, Expression, Head, Location, Module } from '../syntax/ast.js';
 import { moduleToValue } from '../syntax/module-to-value.js';
 import type { Value } from '../values/index.js';
+import type { Capabilities } from './capabilities-document.js';
+import { Stopwatch } from './profile.js';
+import { schemaTypes } from './schema-types.js';
 
 /** A place in a policy that is told of when evaluation comes by. */
 export interface Probe {
@@ -41,6 +43,10 @@ export interface WorkbenchOptions {
   readonly observed?: boolean;
   /** Built-ins that take the place of ours. */
   readonly replaced?: readonly Builtin[];
+  /** Only these may be called; default all. */
+  readonly capabilities?: Capabilities | undefined;
+  /** JSON Schemas by name: `schema` is that of `input`, `schema.a.b` may be named by annotations. */
+  readonly schemas?: ReadonlyMap<string, Value> | undefined;
   /** Also allows built-ins that reach the world outside. */
   readonly worldly?: boolean;
 }
@@ -52,7 +58,13 @@ export interface RunOptions {
   readonly context?: ContextOptions;
   /** The module a query stands in: its package and imports. */
   readonly inside?: Module | undefined;
+  /** Puts probes into the query, too; their rule has no name. */
+  readonly observesQuery?: boolean;
+  /** Where the times of compiling and evaluating are added up. */
+  readonly stopwatch?: Stopwatch;
 }
+
+const NOWHERE = { location: { file: '', row: 0, col: 0, offset: 0, end: 0 } };
 
 export type Row = ReadonlyMap<string, Value>;
 
@@ -63,14 +75,16 @@ export function headLocation(head: Head): Location {
   return { ...location, end: value.location.end };
 }
 
-/** Puts probes into one rule's body, and the bodies inside of it. */
+/** Puts probes into the body of a rule or a query, and the bodies inside of it. */
 class Prober {
-  readonly probes = new Map<Location, Probe>();
-  private rule = '';
+  private readonly probes: Map<Location, Probe>;
+  private readonly rule: string;
   private readonly head: Location;
 
-  constructor(rule: WorkRule) {
-    this.head = headLocation(rule.source.head);
+  constructor(probes: Map<Location, Probe>, rule: string, head: Location) {
+    this.probes = probes;
+    this.rule = rule;
+    this.head = head;
   }
 
   private probe(kind: Probe['kind'], location: Location, expression: Expression | undefined): Probe {
@@ -105,9 +119,8 @@ class Prober {
     return last === undefined ? body : this.body(body, this.probe('end', last.location, undefined));
   }
 
-  into(rule: WorkRule, name: string): void {
-    this.rule = name;
-    rule.body = this.body(rule.body, this.probe('exit', this.head, undefined));
+  whole(body: Body): Body {
+    return this.body(body, this.probe('exit', this.head, undefined));
   }
 }
 
@@ -145,6 +158,8 @@ export class Workbench {
   private readonly engine: Engine;
   private readonly code: ReturnType<typeof closureBackEnd>;
   private readonly data: Value;
+  private readonly isObserved: boolean;
+  private readonly placed = new Map<Location, Probe>();
 
   /** Errors: `RegoErrors`. */
   constructor(options: WorkbenchOptions) {
@@ -156,23 +171,26 @@ export class Workbench {
       prints: true,
       optimize: options.observed !== true,
       builtins: table,
-      isAllowed: (builtin) => options.worldly === true || !WORLDLY_BUILTINS.includes(builtin.name),
+      isAllowed: (builtin) =>
+        (options.worldly === true || !WORLDLY_BUILTINS.includes(builtin.name)) &&
+        options.capabilities?.builtins.has(builtin.name) !== false,
+      schemas: schemaTypes(options.schemas),
       maxErrors: 10,
     });
     this.data = options.data ?? {};
-    const probes = new Map<Location, Probe>();
-    if (options.observed === true) {
+    this.isObserved = options.observed === true;
+    const probes = this.placed;
+    if (this.isObserved) {
       for (const rule of allRules(compiled.context)) {
-        const prober = new Prober(rule);
-        prober.into(rule, ruleName(rule));
-        for (const [location, probe] of prober.probes) probes.set(location, probe);
+        const prober = new Prober(probes, ruleName(rule), headLocation(rule.source.head));
+        rule.body = prober.whole(rule.body);
       }
-      const plan = new PlanBuilder(compiled.context.tree, table, ruleMetadata(compiled.context));
+      const plan = new PlanBuilder(compiled.context.tree, table, compiled.context.metadata);
       this.compiled = { ...compiled, plan };
     } else this.compiled = compiled;
     this.probes = [...probes.values()];
     this.engine = new Engine(this.compiled.plan, table);
-    if (options.observed === true) {
+    if (this.isObserved) {
       this.engine.observer = (_rule, step) => {
         const probe = step.at === undefined ? undefined : probes.get(step.at);
         if (probe !== undefined) this.reached?.(probe);
@@ -183,11 +201,18 @@ export class Workbench {
 
   /** Every way to satisfy a query. Errors: `RegoErrors`, `RegoEvaluationError`. */
   query(body: Body, options: RunOptions = {}): readonly Row[] {
-    const plan = compileQuery(this.compiled, body, options.inside);
-    const code = this.code.query(plan);
+    const { stopwatch = new Stopwatch(() => 0), inside, observesQuery = false } = options;
+    const [{ location } = NOWHERE] = body;
+    const prober = this.isObserved && observesQuery ? new Prober(this.placed, '', location) : undefined;
+    const { plan, code } = stopwatch.time('query_compile', () => {
+      const made = compileQuery(this.compiled, body, inside, (ordered) => prober?.whole(ordered) ?? ordered);
+      return { plan: made, code: this.code.query(made) };
+    });
     const rows: Row[] = [];
-    code.each(this.world(options), (values) => {
-      rows.push(new Map(plan.bindings.map(({ name }, index) => [name, values[index] as Value])));
+    stopwatch.time('query_eval', () => {
+      code.each(this.world(options), (values) => {
+        rows.push(new Map(plan.bindings.map(({ name }, index) => [name, values[index] as Value])));
+      });
     });
     return rows;
   }

@@ -7,6 +7,7 @@ import { posix } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import type { syntax } from '@bailiwick/rego';
+import { matchesPattern } from '@bailiwick/rego/tools';
 import { extract } from 'tar-stream';
 
 export interface BundleFile {
@@ -15,6 +16,8 @@ export interface BundleFile {
   readonly text: string;
   /** The folders between the bundle and the file. */
   readonly path: readonly string[];
+  /** What the manifest says of it. */
+  readonly version: syntax.RegoVersion | undefined;
 }
 
 export interface Bundle {
@@ -23,14 +26,13 @@ export interface Bundle {
   readonly files: readonly BundleFile[];
   /** Slash-separated paths below `data`; the empty one is all of it. */
   readonly roots: readonly string[];
-  /** What the manifest says of the policies. */
-  readonly version: syntax.RegoVersion | undefined;
 }
 
 interface Manifest {
   readonly roots?: readonly string[];
   readonly rego_version?: number;
-  readonly file_rego_versions?: object;
+  /** By patterns of paths from the bundle's root on, which begin with a slash. */
+  readonly file_rego_versions?: Readonly<Record<string, number>>;
 }
 
 /** What is wrong with bundles; each command says it in its own words, as in OPA. */
@@ -106,9 +108,19 @@ function readManifest(text: string | undefined): Manifest {
     const cause = error instanceof Error ? error.message : String(error);
     throw new Error(`bundle load failed on manifest decode: ${cause}`, { cause: error });
   }
-  if (Object.keys(manifest.file_rego_versions ?? {}).length > 0)
-    throw new Error('file_rego_versions in a manifest cannot be read: give the bundle one rego_version');
   return manifest;
+}
+
+/** What the manifest says of each file: the first pattern that matches, in the order of their texts, before the bundle's version. */
+function versionsOf(manifest: Manifest): (path: string) => syntax.RegoVersion | undefined {
+  const { rego_version: whole, file_rego_versions: files = {} } = manifest;
+  const special = Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1));
+  return (path) => {
+    const version = special.find(([pattern]) => matchesPattern(pattern, path))?.[1] ?? whole;
+    if (version === undefined || version === 1) return version === 1 ? 'v1' : undefined;
+    if (version !== 0) throw new Error(`unknown bundle rego-version ${version} for file '${path}'`);
+    return 'v0';
+  };
 }
 
 const within = (path: string, root: string): boolean => root === '' || path === root || path.startsWith(`${root}/`);
@@ -119,13 +131,18 @@ async function readOne(location: string): Promise<Bundle> {
   const texts = isFolder ? readFolder(location) : await readArchive(location);
   const found = [...texts].find(([name]) => posix.normalize(name).replace(/^\//, '') === '.manifest');
   const manifest = readManifest(found?.[1]);
+  const versionOf = versionsOf(manifest);
   const files = [...texts]
     .filter(([name]) => isContent(name))
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, text]) => ({ name: isFolder ? posix.join(location, name) : name, text, path: pathOf(name) }));
+    .map(([name, text]) => ({
+      name: isFolder ? posix.join(location, name) : name,
+      text,
+      path: pathOf(name),
+      version: versionOf(posix.join('/', name)),
+    }));
   const roots = (manifest.roots ?? ['']).map((root) => root.replace(/^\/+|\/+$/g, ''));
-  const version = manifest.rego_version === undefined ? undefined : manifest.rego_version === 0 ? 'v0' : 'v1';
-  return { name: location, files, roots, version };
+  return { name: location, files, roots };
 }
 
 const overlap = (root: string, other: string): boolean => within(root, other) || within(other, root);

@@ -2,10 +2,19 @@
 
 import { checkModules } from '@bailiwick/rego/tools';
 import { Command } from 'commander';
-import { loadFiles } from './load-files.js';
-import { parseNumber, reporting, type VersionOptions, versionOf, withFormat, withVersion } from './rego-options.js';
+import { loadFiles, loadSchemas } from './load-files.js';
+import {
+  type CompileOptions,
+  parseNumber,
+  reporting,
+  type VersionOptions,
+  versionOf,
+  withCompilation,
+  withFormat,
+  withVersion,
+} from './rego-options.js';
 
-interface Options extends VersionOptions {
+interface Options extends VersionOptions, CompileOptions {
   readonly format: string;
   readonly bundle?: boolean;
   readonly strict?: boolean;
@@ -13,21 +22,23 @@ interface Options extends VersionOptions {
 }
 
 export function checkCommand(): Command {
-  return withFormat(withVersion(new Command('check')), ['pretty', 'json'])
+  return withFormat(withCompilation(withVersion(new Command('check'))), ['pretty', 'json'])
     .argument('<paths...>')
     .option('-b, --bundle', 'the paths are bundles: folders or .tar.gz files')
     .option('-S, --strict', 'unused variables and imports are errors')
     .option('-m, --max-errors <count>', 'how many errors to show', parseNumber, 10)
     .description('parse and compile; exit 1 when there are errors')
     .action((paths: readonly string[], options: Options) => {
-      const { maxErrors } = options;
+      const { maxErrors, capabilities } = options;
       return reporting({ exitCode: 1, asJson: options.format === 'json', maxErrors, words: 'check' }, async () => {
+        const schemas = loadSchemas(options.schema);
         const { modules } = await loadFiles(options.bundle === true ? [] : paths, {
           version: versionOf(options),
+          capabilities,
           regoOnly: true,
           bundles: options.bundle === true ? paths : [],
         });
-        checkModules(modules, { strict: options.strict === true, maxErrors });
+        checkModules(modules, { strict: options.strict === true, maxErrors, capabilities, schemas });
       });
     });
 }

@@ -1,21 +1,34 @@
 /** `bailiwick rego eval`: the answers of a query. */
 
-import { EVALUATION_FORMATS, type EvaluationFormat, evaluateQuery } from '@bailiwick/rego/tools';
-import { Command } from 'commander';
-import { CommandFailure } from '../../failure.js';
-import { loadFiles, readInput } from './load-files.js';
 import {
+  EVALUATION_FORMATS,
+  type EvaluationFormat,
+  inspectQuery,
+  PROFILE_ORDERS,
+  type ProfileOrder,
+  parseDocument,
+  Stopwatch,
+  sortProfile,
+} from '@bailiwick/rego/tools';
+import { Command, Option } from 'commander';
+import { CommandFailure } from '../../failure.js';
+import { loadFiles, loadSchemas, readInput, readText } from './load-files.js';
+import {
+  type CompileOptions,
   collect,
   type DataOptions,
+  parseDuration,
+  parseNumber,
   print,
   reporting,
   versionOf,
+  withCompilation,
   withData,
   withFormat,
   withInput,
 } from './rego-options.js';
 
-interface Options extends DataOptions {
+interface Options extends DataOptions, CompileOptions {
   readonly format: EvaluationFormat;
   readonly fail?: boolean;
   readonly failDefined?: boolean;
@@ -24,56 +37,109 @@ interface Options extends DataOptions {
   readonly package?: string;
   readonly import: readonly string[];
   readonly bundle: readonly string[];
+  readonly stdin?: boolean;
+  readonly stdinInput?: boolean;
+  readonly timeout?: number;
+  readonly metrics?: boolean;
+  readonly profile?: boolean;
+  readonly profileSort: readonly ProfileOrder[];
+  readonly profileLimit?: number;
+  readonly coverage?: boolean;
+}
+
+const NONE: readonly string[] = [];
+const PROFILE_LIMIT = 10;
+
+const FORMATS = ['json', 'values', 'bindings', 'pretty', 'raw', 'discard'] as const;
+
+function withReports(command: Command): Command {
+  const sort = new Option('--profile-sort <key>', 'how to sort the profile; may be repeated')
+    .choices(Object.keys(PROFILE_ORDERS))
+    .default([])
+    .argParser((value: string, before: readonly string[]) => {
+      if (!(value in PROFILE_ORDERS))
+        throw new CommandFailure(`--profile-sort: one of ${Object.keys(PROFILE_ORDERS).join(', ')}`, 2);
+      return [...before, value];
+    });
+  return command
+    .option('--metrics', 'also print the times of parsing, compiling and evaluating')
+    .option('--profile', 'also print the time spent on each line')
+    .addOption(sort)
+    .option('--profile-limit <lines>', `how many lines of the profile to print; ${PROFILE_LIMIT} without`, parseNumber)
+    .option('--coverage', 'also print what was evaluated');
+}
+
+/** The query and the input, of which one may come from standard input. */
+function readOperands(query: string | undefined, options: Options): { query: string; input?: string } {
+  const { stdin = false, stdinInput = false, input } = options;
+  if (stdin && stdinInput) throw new CommandFailure('specify query or input from standard input, not both', 2);
+  if (stdinInput && input !== undefined) throw new CommandFailure('specify input with -i or from standard input', 2);
+  if (stdin === (query !== undefined))
+    throw new CommandFailure(stdin ? 'specify the query or --stdin, not both' : 'specify the query', 2);
+  return { query: query ?? readText('-'), ...(stdinInput ? { input: readText('-') } : {}) };
+}
+
+async function evaluate(query: string, inputText: string | undefined, options: Options): Promise<void> {
+  const version = versionOf(options);
+  const stopwatch = new Stopwatch(() => performance.now());
+  const { capabilities, profileLimit, profileSort } = options;
+  const schemas = loadSchemas(options.schema);
+  const { modules, data } = await loadFiles(options.data, {
+    version,
+    bundles: options.bundle,
+    capabilities,
+    stopwatch,
+  });
+  const read = options.input === undefined ? undefined : readInput(options.input);
+  const isProfiled = options.profile === true || profileSort.length > 0 || profileLimit !== undefined;
+  const { results, profile, coverage } = inspectQuery(query, {
+    modules,
+    data,
+    version,
+    capabilities,
+    schemas,
+    stopwatch,
+    input: inputText === undefined ? read : parseDocument('input', inputText),
+    packageName: options.package,
+    imports: options.import,
+    strict: options.strict === true,
+    strictBuiltinErrors: options.strictBuiltinErrors === true,
+    context: { print: (line) => process.stderr.write(`${line}\n`) },
+    limits: options.timeout === undefined ? {} : { deadlineMs: options.timeout },
+    profile: isProfiled,
+    coverage: options.coverage === true,
+    now: () => performance.now(),
+  });
+  const report = {
+    results,
+    metrics: options.metrics === true || isProfiled ? stopwatch.metrics() : undefined,
+    profile: profile && sortProfile(profile, profileSort, profileLimit ?? PROFILE_LIMIT),
+    coverage,
+  };
+  print(EVALUATION_FORMATS[options.format](report));
+  const isDefined = results.length > 0;
+  const isRefused = (options.fail === true && !isDefined) || (options.failDefined === true && isDefined);
+  if (isRefused) throw new CommandFailure('', 1);
 }
 
 export function evalCommand(): Command {
-  const command = withFormat(withInput(withData(new Command('eval'))), [
-    'json',
-    'values',
-    'bindings',
-    'pretty',
-    'raw',
-    'discard',
-  ]);
-  return command
-    .argument('<query>')
-    .option(
-      '-b, --bundle <path>',
-      'a bundle: a folder or a .tar.gz file; may be repeated',
-      collect,
-      [] as readonly string[],
-    )
+  return withReports(withCompilation(withFormat(withInput(withData(new Command('eval'))), FORMATS)))
+    .argument('[query]')
+    .option('-b, --bundle <path>', 'a bundle: a folder or a .tar.gz file; may be repeated', collect, NONE)
     .option('--package <name>', 'the package whose rules the query may name')
-    .option('--import <import>', 'what the query may name; may be repeated', collect, [] as readonly string[])
+    .option('--import <import>', 'what the query may name; may be repeated', collect, NONE)
+    .option('--stdin', 'read the query from standard input')
+    .option('-I, --stdin-input', 'read the input document from standard input')
     .option('--fail', 'exit with 1 when there is no answer')
     .option('--fail-defined', 'exit with 1 when there is an answer')
     .option('-S, --strict', 'the compiler’s strict mode')
     .option('--strict-builtin-errors', 'the first error of a built-in ends the evaluation')
+    .option('--timeout <duration>', 'give up after: 500ms, 5s', parseDuration)
     .description('evaluate a query; exit 2 when it cannot be')
-    .action((query: string, options: Options) => {
+    .action((given: string | undefined, options: Options) => {
+      const { query, input } = readOperands(given, options);
       const asJson = options.format === 'json' || options.format === 'discard';
-      const sources = new Map([['', query]]);
-      return reporting({ exitCode: 2, asJson, jsonTo: 'stdout', sources }, async () => {
-        const { modules, data } = await loadFiles(options.data, {
-          version: versionOf(options),
-          bundles: options.bundle,
-        });
-        const results = evaluateQuery(query, {
-          modules,
-          data,
-          version: versionOf(options),
-          input: options.input === undefined ? undefined : readInput(options.input),
-          packageName: options.package,
-          imports: options.import,
-          strict: options.strict === true,
-          strictBuiltinErrors: options.strictBuiltinErrors === true,
-          context: { print: (line) => process.stderr.write(`${line}\n`) },
-        });
-        print(EVALUATION_FORMATS[options.format](results));
-        const isDefined = results.length > 0;
-        if ((options.fail === true && !isDefined) || (options.failDefined === true && isDefined)) {
-          throw new CommandFailure('', 1);
-        }
-      });
+      const report = { exitCode: 2, asJson, jsonTo: 'stdout', sources: new Map([['', query]]) } as const;
+      return reporting({ ...report, parsesSilently: true }, () => evaluate(query, input, options));
     });
 }

@@ -1,6 +1,6 @@
 /** Reads what `-d` and path arguments name, as OPA does: `.rego` are modules, `.json` and `.yaml` data rooted by folder. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import {
   isRegoErrors,
   parseModule,
@@ -10,7 +10,15 @@ import {
   toJson,
   type Value,
 } from '@bailiwick/rego';
-import { type DataFile, errorText, mergeDocuments, parseDocument } from '@bailiwick/rego/tools';
+import {
+  type Capabilities,
+  checkParsing,
+  type DataFile,
+  errorText,
+  mergeDocuments,
+  parseDocument,
+  Stopwatch,
+} from '@bailiwick/rego/tools';
 import { CommandFailure } from '../../failure.js';
 import { type Bundle, BundleError, checkOverlaps, isPermitted, pathOutside, readBundles } from './bundle-files.js';
 
@@ -38,10 +46,13 @@ export class LoadError extends Error {
   }
 }
 
+const prefixed = (path: string, message: string): string =>
+  message.startsWith(path) ? message : `${path}: ${message}`;
+
 const systemMessage = (error: unknown, path: string): string =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT'
     ? `stat ${path}: no such file or directory`
-    : `${path}: ${error instanceof Error ? error.message : String(error)}`;
+    : prefixed(path, error instanceof Error ? error.message : String(error));
 
 function* walk(file: string, path: readonly string[], depth: number): Generator<Found> {
   if (!statSync(file).isDirectory()) {
@@ -88,17 +99,29 @@ export interface LoadOptions {
   readonly bundles?: readonly string[];
   /** Leaves data files alone. */
   readonly regoOnly?: boolean;
+  /** What modules may be written in; default everything. */
+  readonly capabilities?: Capabilities | undefined;
+  /** Where the times of reading and parsing are added up. */
+  readonly stopwatch?: Stopwatch;
 }
 
 /** Everything read so far, on the way to what a command works on. */
 class Loading {
+  private readonly options: LoadOptions;
+  private readonly stopwatch: Stopwatch;
   readonly sources = new Map<string, string>();
   private readonly modules: syntax.Module[] = [];
   private readonly errors: RegoError[] = [];
   private readonly files: DataFile[] = [];
 
-  addFile({ file, path }: Found, version: syntax.RegoVersion): void {
-    const text = readFileSync(file, 'utf8');
+  constructor(options: LoadOptions) {
+    this.options = options;
+    this.stopwatch = options.stopwatch ?? new Stopwatch(() => 0);
+  }
+
+  addFile({ file, path }: Found): void {
+    const { version } = this.options;
+    const text = this.stopwatch.time('load_files', () => readFileSync(file, 'utf8'));
     if (!file.endsWith('.rego')) {
       this.files.push({ name: file, text, path });
       return;
@@ -113,18 +136,19 @@ class Loading {
 
   private addModule(name: string, text: string, version: syntax.RegoVersion): syntax.Module {
     this.sources.set(name, text);
-    const module = parseModule(name, text, { version });
+    checkParsing(this.options.capabilities, version);
+    const module = this.stopwatch.time('module_parse', () => parseModule(name, text, { version }));
     this.modules.push(module);
     return module;
   }
 
-  addBundle(bundle: Bundle, version: syntax.RegoVersion): void {
+  addBundle(bundle: Bundle): void {
     const problem = `manifest roots [${bundle.roots.join(' ')}] do not permit`;
     const isModule = ({ name }: { readonly name: string }): boolean => name.endsWith('.rego');
     const ordered = [...bundle.files.filter(isModule), ...bundle.files.filter((file) => !isModule(file))];
-    for (const { name, text, path } of ordered) {
+    for (const { name, text, path, version = this.options.version } of ordered) {
       if (name.endsWith('.rego')) {
-        const own = this.addBundled(bundle, name, text, bundle.version ?? version).package.path;
+        const own = this.addBundled(bundle, name, text, version).package.path;
         if (!isPermitted(bundle, own))
           throw BundleError.in(bundle.name, `${problem} 'package ${own.join('.')}' in module '${name}'`);
         continue;
@@ -148,25 +172,43 @@ class Loading {
 
   finish(): Loaded {
     if (this.errors.length > 0) throw new RegoErrors(this.errors);
-    return { modules: this.modules, data: mergeDocuments(this.files), sources: this.sources };
+    const data = this.stopwatch.time('data_parse', () => mergeDocuments(this.files));
+    return { modules: this.modules, data, sources: this.sources };
   }
 }
 
 /** Errors: `LoadError`; its cause is `RegoErrors` when modules do not parse. */
-export async function loadFiles(
-  paths: readonly string[],
-  { version, regoOnly = false, bundles = [] }: LoadOptions,
-): Promise<Loaded> {
-  const loading = new Loading();
+export async function loadFiles(paths: readonly string[], options: LoadOptions): Promise<Loaded> {
+  const { regoOnly = false, bundles = [] } = options;
+  const loading = new Loading(options);
   try {
-    for (const found of findFiles(paths, regoOnly)) loading.addFile(found, version);
+    for (const found of findFiles(paths, regoOnly)) loading.addFile(found);
     const read = await readBundles(bundles);
-    for (const bundle of read) loading.addBundle(bundle, version);
+    for (const bundle of read) loading.addBundle(bundle);
     checkOverlaps(read);
     return loading.finish();
   } catch (error) {
     if (error instanceof LoadError) throw error;
     throw new LoadError(error, loading.sources);
+  }
+}
+
+/** `schema` for one file; for a folder `schema.a.b` for `a/b.json`. Errors: `LoadError`. */
+export function loadSchemas(path: string | undefined): ReadonlyMap<string, Value> | undefined {
+  if (path === undefined) return undefined;
+  const schemas = new Map<string, Value>();
+  try {
+    const isFolder = statSync(path).isDirectory();
+    for (const { file } of walk(path, [], 0)) {
+      const parts = relative(path, file)
+        .replace(/\.[^./\\]*$/, '')
+        .split(/[\\/]/);
+      const name = isFolder ? ['schema', ...parts].join('.') : 'schema';
+      schemas.set(name, parseDocument(file, readFileSync(file, 'utf8')));
+    }
+    return schemas;
+  } catch (error) {
+    throw new LoadError(new Error(systemMessage(error, path), { cause: error }), new Map());
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the `rego` subcommands share: options, and how their errors end. */
-
-import type { syntax } from '@bailiwick/rego';
-import { errorJsonText, errorText } from '@bailiwick/rego/tools';
+import { readFileSync } from 'node:fs';
+import { isRegoErrors, type syntax } from '@bailiwick/rego';
+import { type Capabilities, errorJsonText, errorText, readCapabilities } from '@bailiwick/rego/tools';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandFailure } from '../../failure.js';
 import { BundleError } from './bundle-files.js';
@@ -36,6 +36,38 @@ export const withFormat = (command: Command, formats: readonly [string, ...strin
 
 export const versionOf = (options: VersionOptions): syntax.RegoVersion => (options.v0Compatible === true ? 'v0' : 'v1');
 
+const readCapabilitiesFile = (file: string): Capabilities => {
+  try {
+    return readCapabilities(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new InvalidArgumentError(
+      `no such file, or no capabilities: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+};
+
+/** What modules are compiled with, and against. */
+export interface CompileOptions {
+  readonly capabilities?: Capabilities;
+  readonly schema?: string;
+}
+
+export const withCompilation = (command: Command): Command =>
+  command
+    .option('--capabilities <file>', 'a capabilities.json: what policies may use', readCapabilitiesFile)
+    .option('-s, --schema <path>', 'JSON Schema of the input, or a folder of schemas that annotations name');
+
+const DURATIONS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1e3, m: 6e4, h: 3.6e6 };
+
+/** As Go writes durations (`1.5s`, `1m30s`); a plain number is seconds. In milliseconds. */
+export function parseDuration(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text)
+    throw new InvalidArgumentError('no duration such as 500ms, 5s or 1m30s');
+  return parts.reduce((sum, [, count, unit = 's']) => sum + Number(count) * (DURATIONS[unit] ?? 1), 0);
+}
+
 export function parseNumber(text: string): number {
   const number = Number(text);
   if (text.trim() === '' || !Number.isFinite(number)) throw new InvalidArgumentError('not a number');
@@ -51,6 +83,8 @@ export interface ReportOptions {
   readonly jsonTo?: 'stdout' | 'stderr';
   readonly sources?: ReadonlyMap<string, string>;
   readonly maxErrors?: number;
+  /** OPA's `eval` and `bench` do not say that a module was read when it did not parse. */
+  readonly parsesSilently?: boolean;
   /** In whose words errors of bundles are told; default `eval`. */
   readonly words?: keyof BundleError['words'];
 }
@@ -69,6 +103,7 @@ export async function reporting(options: ReportOptions, action: () => Promise<vo
       cause = new Error(text, { cause });
       isLoading = false;
     }
+    if (options.parsesSilently === true && isRegoErrors(cause)) isLoading = false;
     const sources = error instanceof LoadError ? error.sources : options.sources;
     const report = {
       sourceOf: (file: string) => sources?.get(file),

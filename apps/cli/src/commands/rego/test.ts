@@ -3,18 +3,21 @@
 import { coverageJson, prettyTestReport, runTests, testReportJson, thresholdMessage } from '@bailiwick/rego/tools';
 import { Command } from 'commander';
 import { CommandFailure } from '../../failure.js';
-import { loadFiles } from './load-files.js';
+import { loadFiles, loadSchemas } from './load-files.js';
 import {
+  type CompileOptions,
+  parseDuration,
   parseNumber,
   print,
   reporting,
   type VersionOptions,
   versionOf,
+  withCompilation,
   withFormat,
   withVersion,
 } from './rego-options.js';
 
-interface Options extends VersionOptions {
+interface Options extends VersionOptions, CompileOptions {
   readonly format: string;
   readonly bundle?: boolean;
   readonly verbose?: boolean;
@@ -36,18 +39,22 @@ function filterOf(run: string | undefined): RegExp | undefined {
 }
 
 async function runTestsOf(paths: readonly string[], options: Options): Promise<void> {
-  const { threshold, verbose = false } = options;
+  const { threshold, verbose = false, capabilities } = options;
   const filter = filterOf(options.run);
   const wantsCoverage = options.coverage === true || (threshold !== undefined && threshold > 0);
+  const schemas = loadSchemas(options.schema);
   const { modules, data } = await loadFiles(options.bundle === true ? [] : paths, {
     version: versionOf(options),
+    capabilities,
     bundles: options.bundle === true ? paths : [],
   });
   const { results, coverage } = runTests({
     modules,
     data,
+    capabilities,
+    schemas,
     coverage: wantsCoverage,
-    timeoutMs: options.timeout * 1000,
+    timeoutMs: options.timeout,
     now: () => performance.now(),
     ...(filter === undefined ? {} : { filter }),
   });
@@ -66,7 +73,7 @@ async function runTestsOf(paths: readonly string[], options: Options): Promise<v
 }
 
 export function testCommand(): Command {
-  return withFormat(withVersion(new Command('test')), ['pretty', 'json'])
+  return withFormat(withCompilation(withVersion(new Command('test'))), ['pretty', 'json'])
     .argument('<paths...>')
     .option('-b, --bundle', 'the paths are bundles: folders or .tar.gz files')
     .option('-v, --verbose', 'also what passed, and where failures came from')
@@ -75,7 +82,7 @@ export function testCommand(): Command {
     .option('-r, --run <regex>', 'only tests whose full name matches')
     .option('-z, --exit-zero-on-skipped', 'skipped tests are no failure')
     .option('--fail-on-empty', 'no test at all is a failure')
-    .option('--timeout <seconds>', 'for each test', parseNumber, 5)
+    .option('--timeout <duration>', 'for each test: 500ms, 5s', parseDuration, 5000)
     .description('run rules named test_…; exit 2 when one fails')
     .action((paths: readonly string[], options: Options) => {
       return reporting({ exitCode: 1, asJson: false, words: 'test' }, () => runTestsOf(paths, options));

@@ -1,0 +1,88 @@
+/** How answers of a query are shown: OPA's output formats. */
+import { stringifyJson, type Value } from '../values/index.js';
+import { type CoverageReport, coverageDocument } from './coverage.js';
+import type { ExpressionValue, QueryResult } from './evaluate-query.js';
+import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
+import { type LineProfile, type Metrics, prettyMetrics, prettyProfile, profileDocument } from './profile.js';
+import { drawTable } from './table.js';
+
+/** Everything an evaluation may show. */
+export interface EvaluationReport {
+  readonly results: readonly QueryResult[];
+  readonly metrics?: Metrics | undefined;
+  readonly profile?: readonly LineProfile[] | undefined;
+  readonly coverage?: CoverageReport | undefined;
+}
+
+const bindingsJson = (bindings: ReadonlyMap<string, Value>): OrderedJson =>
+  Object.fromEntries([...bindings].map(([name, value]) => [name, new RegoJson(value)]));
+
+function resultJson({ expressions, bindings }: QueryResult): OrderedJson {
+  return {
+    expressions: expressions.map(({ value, text, location }) => ({
+      value: new RegoJson(value),
+      text,
+      location: { row: location.row, col: location.col },
+    })),
+    bindings: bindings.size === 0 ? undefined : bindingsJson(bindings),
+  };
+}
+
+function pretty(results: readonly QueryResult[]): string {
+  const [first] = results;
+  if (first === undefined) return 'undefined\n';
+  const [only] = first.expressions;
+  if (only !== undefined && results.length === 1 && first.bindings.size === 0) {
+    const allTrue = first.expressions.every(({ value }) => typeof value === 'boolean');
+    if (first.expressions.length === 1 || allTrue) return orderedJson(new RegoJson(only.value));
+  }
+  // Beside bindings, an expression that merely holds says nothing.
+  const isShown = ({ value }: ExpressionValue): boolean => typeof value !== 'boolean' || first.bindings.size === 0;
+  const columns = first.expressions.flatMap((expression, index) => (isShown(expression) ? [index] : []));
+  const header = [...columns.map((index) => first.expressions[index]?.text ?? ''), ...first.bindings.keys()];
+  const rows = results.map(({ expressions, bindings }) => [
+    ...columns.map((index) => expressions[index]?.value ?? null),
+    ...bindings.values(),
+  ]);
+  return drawTable(
+    rows.map((row) => row.map((value) => stringifyJson(value))),
+    { header },
+  );
+}
+
+const raw = ({ expressions }: QueryResult): string =>
+  `${expressions.map(({ value }) => (typeof value === 'string' ? value : stringifyJson(value))).join(' ')}\n`;
+
+/** What follows the answers as JSON. */
+const besidesJson = ({
+  metrics,
+  profile,
+  coverage,
+}: EvaluationReport): { readonly [key: string]: OrderedJson | undefined } => ({
+  metrics,
+  profile: profile === undefined || profile.length === 0 ? undefined : profileDocument(profile),
+  coverage: coverage && coverageDocument(coverage),
+});
+
+function besidesPretty({ metrics = {}, profile = [], coverage }: EvaluationReport): string {
+  const overall = coverage === undefined ? '' : drawTable([['Overall Coverage', coverage.coverage.toFixed(2)]]);
+  return prettyMetrics(metrics) + prettyProfile(profile) + overall;
+}
+
+/** By name; each gives the whole output. Only `json`, `pretty` and `discard` show more than the answers. */
+export const EVALUATION_FORMATS = {
+  json: (report: EvaluationReport): string => {
+    const { results } = report;
+    return orderedJson({ result: results.length === 0 ? undefined : results.map(resultJson), ...besidesJson(report) });
+  },
+  values: ({ results }: EvaluationReport): string =>
+    results.map(({ expressions }) => orderedJson(expressions.map(({ value }) => new RegoJson(value)))).join(''),
+  bindings: ({ results }: EvaluationReport): string =>
+    results.map(({ bindings }) => orderedJson(bindingsJson(bindings))).join(''),
+  pretty: (report: EvaluationReport): string => pretty(report.results) + besidesPretty(report),
+  raw: ({ results }: EvaluationReport): string => results.map(raw).join(''),
+  discard: (report: EvaluationReport): string =>
+    orderedJson({ result: report.results.length === 0 ? undefined : 'discarded', ...besidesJson(report) }),
+} as const;
+
+export type EvaluationFormat = keyof typeof EVALUATION_FORMATS;
