@@ -42,7 +42,7 @@ describeWithServer('vault', () =>
           timeout: 10_000,
         },
       );
-      const raw = JSON.stringify(one.running.platform.configuration.feed.state.dump());
+      const raw = JSON.stringify(one.running.platform.configuration.feed.state.items());
       expect(raw).toContain('db.password');
       expect(raw).not.toContain('correct-horse');
     });

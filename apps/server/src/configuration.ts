@@ -4,8 +4,10 @@ import type { AuditService } from './audit/audit-service.js';
 import { AuditRelay } from './configs/audit-relay.js';
 import { ConfigApprovalDesk } from './configs/config-approval-desk.js';
 import { ConfigApprovals } from './configs/config-approvals.js';
+import type { ConfigContentStored } from './configs/config-content.js';
 import { ConfigService } from './configs/config-service.js';
 import { ConfigurationFeed } from './configs/configuration-feed.js';
+import type { AnyItem } from './configs/configuration-state.js';
 import { ConfigurationWriter } from './configs/configuration-writer.js';
 import { EnvironmentStreams } from './configs/environment-streams.js';
 import { Environments } from './configs/environments.js';
@@ -26,8 +28,10 @@ import type { DeliveryStore } from './ports/delivery-store.port.js';
 import type { EventBus } from './ports/event-bus.port.js';
 import type { ResourceStore } from './ports/resource-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
+import { candidatesOf } from './rollouts/candidates.js';
 import { Freezes } from './rollouts/freezes.js';
 import { Guards } from './rollouts/guards.js';
+import type { RolloutContent } from './rollouts/rollout-content.js';
 import { type PolicyTargets, RolloutService } from './rollouts/rollout-service.js';
 import { RolloutWorker } from './rollouts/rollout-worker.js';
 import type { TrafficCounts } from './rollouts/traffic-counts.js';
@@ -92,7 +96,7 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   const configs = new ConfigService({ ...common, maxValueChars: settings.maxConfigValueChars });
   const flags = new FlagService(common);
   const rollouts = new RolloutService({ ...common, configs, stepRules: [freezes.rule], policies: parts.policies });
-  const environments = new Environments(feed, cipher, () => rollouts.candidates());
+  const environments = new Environments(feed, cipher, () => candidatesOf(feed.state, cipher));
   const stopOpening = await keepOpen(feed, cipher, environments, onError);
   const exchange = new ExchangeService({ ...common, environments, configs, flags });
   const streams = new EnvironmentStreams(feed, environments);
@@ -188,12 +192,18 @@ async function keepOpen(
       .catch(sealed)
       .finally(() => environments.forget());
   };
-  feed.onChange(open);
+  feed.onChange(({ items }) => {
+    if (items.some(({ after }) => isSealed(after))) open();
+  });
   const retry = setInterval(open, 5_000);
   retry.unref();
   await cipher.open(feed.state).catch(sealed);
   return () => clearInterval(retry);
 }
+
+const isSealed = (item: AnyItem | undefined): boolean =>
+  (item?.kind === 'config' && (item.content as ConfigContentStored).encrypted !== undefined) ||
+  (item?.kind === 'rollout' && 'encrypted' in (item.content as RolloutContent).target);
 
 function observe(metrics: Metrics, feed: ConfigurationFeed, streams: EnvironmentStreams): void {
   metrics.gauge('bailiwick_config_streams', 'Clients that listen for changes now.', () => streams.size);

@@ -2,7 +2,14 @@
  * Which keys somebody may get another answer for, after a step from one environment to the next. Configuration: the effective value is
  * another, or a rollout that it depends on changed. Flags: the definition, its rollout, a segment it names, or a flag it leans on changed.
  */
-import type { ConfigEntry, Environment, EnvironmentDocument, FlagDefinition } from '@bailiwick/evaluation';
+import type {
+  ConfigEntry,
+  Environment,
+  EnvironmentDocument,
+  FlagDefinition,
+  UnleashFeature,
+  UnleashState,
+} from '@bailiwick/evaluation';
 import { isObject, isSameJson } from './json.js';
 
 export interface CompiledDocument {
@@ -27,14 +34,16 @@ function changedConfigs(
   after: CompiledDocument,
   changedFlags: ReadonlySet<string>,
 ): readonly string[] {
+  if (before.document.entries === after.document.entries && changedFlags.size === 0) return [];
   const known = byId(before.document.entries);
   const now = byId(after.document.entries);
   const varying = new Set<string>();
   let hasChanged = false;
   for (const id of new Set([...known.keys(), ...now.keys()])) {
     const [old, next] = [known.get(id), now.get(id)];
-    const isSame = isSameJson(old, next);
+    const isSame = old === next || isSameJson(old, next);
     hasChanged ||= !isSame;
+    if (old?.candidate === undefined && next?.candidate === undefined) continue;
     for (const entry of [old, next])
       if (entry?.candidate !== undefined && (!isSame || isGatedBy(entry, changedFlags))) varying.add(entry.key);
   }
@@ -76,7 +85,7 @@ function changedFlags(before: EnvironmentDocument, after: EnvironmentDocument): 
   const candidatesBefore = new Map((before.flagCandidates ?? []).map((one) => [one.flag, one]));
   const candidatesAfter = new Map((after.flagCandidates ?? []).map((one) => [one.flag, one]));
   const keys = new Set([...Object.keys(before.flags.flags), ...Object.keys(after.flags.flags)]);
-  const found = new Set<string>();
+  const found = new Set(changedFeatures(before.unleash, after.unleash));
   for (const key of keys) {
     const [old, next] = [own(before.flags.flags, key), own(after.flags.flags, key)];
     const candidate = candidatesAfter.get(key);
@@ -94,6 +103,27 @@ function changedFlags(before: EnvironmentDocument, after: EnvironmentDocument): 
     }
   }
   return found;
+}
+
+/** Unleash's features: themselves, a segment of theirs, or a feature that they depend on. */
+function changedFeatures(before: UnleashState | undefined, after: UnleashState | undefined): readonly string[] {
+  if (before === after) return [];
+  const old = new Map(before?.features.map((feature) => [feature.name, feature]));
+  const next = new Map(after?.features.map((feature) => [feature.name, feature]));
+  const areSegmentsSame = isSameJson(before?.segments ?? [], after?.segments ?? []);
+  const leansOnSegment = ({ strategies }: UnleashFeature): boolean =>
+    strategies?.some(({ segments = [] }) => segments.length > 0) === true;
+  const names = [...new Set([...old.keys(), ...next.keys()])];
+  const found = new Set(
+    names.filter((name) => {
+      const feature = next.get(name);
+      if (!isSameJson(old.get(name), feature)) return true;
+      return !areSegmentsSame && feature !== undefined && leansOnSegment(feature);
+    }),
+  );
+  // One level only: a parent that depends on something itself is refused.
+  const children = names.filter((name) => next.get(name)?.dependencies?.some((parent) => found.has(parent.feature)));
+  return [...found, ...children];
 }
 
 const own = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>

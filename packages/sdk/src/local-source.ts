@@ -189,7 +189,7 @@ export class LocalSource implements Source {
 
   #enter(snapshot: EnvironmentSnapshot): void {
     const before = this.#world;
-    const world = new LocalWorld(snapshot, 'server');
+    const world = new LocalWorld(snapshot, 'server', before);
     const changed = changedKeys(before, world);
     this.#world = world;
     this.#options.host.onWorld(world, changed);

@@ -1,5 +1,11 @@
 /** An environment as the server sends it, and the steps between two of them; checked here, because they come from outside. */
-import type { ConfigEntry, EnvironmentDocument, FlagCandidate, FlagDefinition } from '@bailiwick/evaluation';
+import type {
+  ConfigEntry,
+  EnvironmentDocument,
+  FlagCandidate,
+  FlagDefinition,
+  UnleashState,
+} from '@bailiwick/evaluation';
 import { isObject, type JsonObject, type JsonValue } from './json.js';
 
 /** An environment of one revision. What is in the document is for the evaluation. */
@@ -28,6 +34,8 @@ export interface EnvironmentPatch {
   readonly evaluators: Readonly<Record<string, JsonValue>>;
   readonly removedEvaluators: readonly string[];
   readonly flagCandidates?: readonly FlagCandidate[];
+  /** Null: there is none any more; absent: as before. */
+  readonly unleash?: UnleashState | null;
 }
 
 const isRevision = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -69,6 +77,7 @@ export function toPatch(value: unknown): EnvironmentPatch {
     ['evaluators', isObject(patch['evaluators'])],
     ['removedEvaluators', isTexts(patch['removedEvaluators'])],
     ['flagCandidates', patch['flagCandidates'] === undefined || isObjects(patch['flagCandidates'])],
+    ['unleash', patch['unleash'] === undefined || patch['unleash'] === null || isObject(patch['unleash'])],
   ];
   const wrong = checks.find(([, isRight]) => !isRight);
   if (wrong) throw new MalformedData(`a patch was refused: its ${wrong[0]} is not of the expected form`);
@@ -78,21 +87,25 @@ export function toPatch(value: unknown): EnvironmentPatch {
 export const documentOf = (snapshot: EnvironmentSnapshot): EnvironmentDocument =>
   snapshot.document as unknown as EnvironmentDocument;
 
-/** The snapshot that the patch leads to. The caller has made sure that it applies. */
+/**
+ * The snapshot that the patch leads to. The caller has made sure that it applies. What the patch does not name is the same object in both, so that
+ * it is not compiled again.
+ */
 export function applyPatch(snapshot: EnvironmentSnapshot, patch: EnvironmentPatch): EnvironmentSnapshot {
   const before = documentOf(snapshot);
-  const gone = new Set([...patch.removedEntries, ...patch.entries.map(({ id }) => id)]);
   const candidates = patch.flagCandidates ?? before.flagCandidates ?? [];
+  const unleash = patch.unleash === undefined ? before.unleash : (patch.unleash ?? undefined);
   const document: EnvironmentDocument = {
     appId: before.appId ?? null,
     environment: before.environment ?? null,
-    entries: [...before.entries.filter(({ id }) => !gone.has(id)), ...patch.entries],
+    entries: changedEntries(before.entries, patch),
     flags: {
       ...before.flags,
       flags: changed(before.flags.flags, patch.flags, patch.removedFlags),
       $evaluators: changed(before.flags.$evaluators ?? {}, patch.evaluators, patch.removedEvaluators),
     },
     ...(candidates.length === 0 ? {} : { flagCandidates: candidates }),
+    ...(unleash === undefined ? {} : { unleash }),
   };
   return {
     epoch: patch.epoch,
@@ -101,11 +114,31 @@ export function applyPatch(snapshot: EnvironmentSnapshot, patch: EnvironmentPatc
   };
 }
 
+/** Each in the place where it was; new ones at the end. */
+function changedEntries(
+  before: readonly ConfigEntry[],
+  { entries: put, removedEntries }: EnvironmentPatch,
+): readonly ConfigEntry[] {
+  if (put.length === 0 && removedEntries.length === 0) return before;
+  const next = new Map<string | undefined, ConfigEntry | undefined>(removedEntries.map((id) => [id, undefined]));
+  for (const entry of put) next.set(entry.id, entry);
+  const entries: ConfigEntry[] = [];
+  for (const entry of before) {
+    const isNamed = next.has(entry.id);
+    const changed = isNamed ? next.get(entry.id) : entry;
+    if (isNamed) next.delete(entry.id);
+    if (changed !== undefined) entries.push(changed);
+  }
+  for (const entry of next.values()) if (entry !== undefined) entries.push(entry);
+  return entries;
+}
+
 function changed<T>(
   before: Readonly<Record<string, T>>,
   put: Readonly<Record<string, T>>,
   removed: readonly string[],
-): Record<string, T> {
+): Readonly<Record<string, T>> {
+  if (removed.length === 0 && Object.keys(put).length === 0) return before;
   const entries = new Map(Object.entries(before));
   for (const name of removed) entries.delete(name);
   for (const [name, value] of Object.entries(put)) entries.set(name, value);

@@ -43,17 +43,20 @@ export class LocalWorld implements World {
   readonly document: EnvironmentDocument;
   readonly compiled: Environment;
 
-  /** Throws when the document cannot be compiled, which is the sender's fault. */
-  constructor(snapshot: EnvironmentSnapshot, source: DataSource, compiled?: Environment) {
+  /** `previous`: what is the same object in it is not compiled again. Throws when the document cannot be compiled, which is the sender's fault. */
+  constructor(snapshot: EnvironmentSnapshot, source: DataSource, previous?: LocalWorld) {
     this.snapshot = snapshot;
     this.source = source;
     this.document = documentOf(snapshot);
-    this.compiled = compiled ?? compileEnvironment(this.document);
+    this.compiled =
+      previous?.document === this.document
+        ? previous.compiled
+        : compileEnvironment(this.document, { previous: previous?.compiled });
   }
 
   /** The same, now known to be what the server has. */
   confirmed(): LocalWorld {
-    return new LocalWorld(this.snapshot, 'server', this.compiled);
+    return new LocalWorld(this.snapshot, 'server', this);
   }
 
   get epoch(): string {

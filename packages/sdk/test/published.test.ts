@@ -41,7 +41,7 @@ const read = (path: string): Buffer =>
 describe('what is published', () => {
   /** Bytes after gzip, with all chunks; and what it may import. */
   const limits: [string, number, RegExp][] = [
-    ['index', 26_000, /^$/],
+    ['index', 28_000, /^$/],
     ['node', 1_000, /^node:(crypto|fs\/promises|path)$/],
     ['openfeature-server', 3_000, /^@openfeature\/server-sdk$/],
     ['openfeature-web', 3_000, /^@openfeature\/web-sdk$/],

@@ -4,10 +4,10 @@ import type { JsonValue } from '@bailiwick/evaluation';
 import type { ResourceStore } from '../ports/resource-store.port.js';
 import { type ConfigContentStored, type Item, typeOf } from './config-content.js';
 import { configInvalid } from './config-errors.js';
-import { assertValid, type ProposedEntry } from './config-validation.js';
+import { assertValid } from './config-validation.js';
 import type { ConfigurationFeed } from './configuration-feed.js';
-import type { ConfigurationState } from './configuration-state.js';
 import type { ConfigurationWriter, PlannedChange, WriteRule } from './configuration-writer.js';
+import { EntryIndex, type ProposedEntry } from './entry-index.js';
 import { assertSchema } from './json-schemas.js';
 import { plainJson } from './plain-json.js';
 import type { ValueCipher } from './value-cipher.js';
@@ -31,12 +31,14 @@ export interface ConfigServiceParts {
 export class ConfigService {
   readonly resources: VersionedResources<ConfigContentStored>;
   readonly #cipher: ValueCipher;
+  readonly #index: EntryIndex;
   readonly #maxValueChars: number;
 
   constructor(parts: ConfigServiceParts) {
     this.#cipher = parts.cipher;
     this.#maxValueChars = parts.maxValueChars;
     const { store, feed, writer } = parts;
+    this.#index = new EntryIndex(feed, parts.cipher);
     const rules = [this.validity, ...parts.rules];
     this.resources = new VersionedResources({ kind: 'config', store, feed, writer, rules, shown: shownContent });
   }
@@ -44,8 +46,8 @@ export class ConfigService {
   /** Checks the entries among any plan's changes, in every scope that they can be seen in. */
   get validity(): WriteRule {
     return {
-      check: async (changes, state) => {
-        await this.#assertValid(changes, state);
+      check: async (changes) => {
+        await this.#assertValid(changes);
         return [];
       },
     };
@@ -83,27 +85,20 @@ export class ConfigService {
     };
   }
 
-  async #assertValid(changes: readonly PlannedChange[], state: ConfigurationState): Promise<void> {
-    const before: ProposedEntry[] = [];
-    const after = new Map<string, ProposedEntry>();
+  async #assertValid(changes: readonly PlannedChange[]): Promise<void> {
     const changed = new Set<string>();
+    const gone = new Set<string>();
+    const proposed: ProposedEntry[] = [];
     for (const [place, change] of changes.entries()) {
       const kind = change.op === 'create' ? change.kind : change.item.kind;
       if (kind !== 'config') continue;
-      if (changed.size === 0)
-        for (const item of state.all<ConfigContentStored>('config')) {
-          const entry = { item, value: this.#cipher.plain(item) };
-          before.push(entry);
-          after.set(item.id, entry);
-        }
       changed.add(change.op === 'create' ? change.key : change.item.key);
-      if (change.op === 'delete') after.delete(change.item.id);
-      else {
-        const entry = await this.#proposed(change, `new-${place}`);
-        after.set(entry.item.id, entry);
-      }
+      if (change.op !== 'create') gone.add(change.item.id);
+      if (change.op !== 'delete') proposed.push(await this.#proposed(change, `new-${place}`));
     }
-    if (changed.size > 0) assertValid(before, [...after.values()], changed);
+    if (changed.size === 0) return;
+    const before = this.#index.of(this.#index.closure(changed, proposed));
+    assertValid(before, [...before.filter(({ item }) => !gone.has(item.id)), ...proposed]);
   }
 
   async #proposed(change: Exclude<PlannedChange, { op: 'delete' }>, newId: string): Promise<ProposedEntry> {

@@ -3,59 +3,22 @@
  * values meet their schemas, dependencies are there, secrets are not read by what is not secret. Only what the write touches
  * is looked at: the changed keys, those that refer to them or depend on them, and what these refer to.
  */
-import {
-  type ConfigEntry,
-  type ConfigSnapshot,
-  compileConfig,
-  type JsonValue,
-  referencedKeys,
-} from '@bailiwick/evaluation';
+import { type ConfigEntry, type ConfigSnapshot, compileConfig, type JsonValue } from '@bailiwick/evaluation';
 import type { ResourceScope } from '../ports/resource-store.port.js';
 import type { ConfigContentStored, Item } from './config-content.js';
 import { configInvalid, type ValueFault } from './config-errors.js';
-import { countsIn, toEntry } from './environments.js';
+import { linkOf, type ProposedEntry } from './entry-index.js';
+import { countsIn, toEntry } from './environment-document.js';
 import { schemaFaults } from './json-schemas.js';
-
-/** An entry as it would be, with its value in the clear; `value` undefined: a secret that cannot be opened now. */
-export interface ProposedEntry {
-  readonly item: Item<ConfigContentStored>;
-  readonly value: JsonValue | undefined;
-}
-
-interface Link {
-  readonly references: ReadonlySet<string>;
-  readonly dependsOn: readonly string[];
-}
-
-const links = new WeakMap<ConfigContentStored, Link>();
-
-function linkOf({ item, value }: ProposedEntry): Link {
-  const known = links.get(item.content);
-  if (known) return known;
-  const link = {
-    references: value === undefined ? new Set<string>() : referencedKeys(value),
-    dependsOn: item.content.dependsOn ?? [],
-  };
-  if (value !== undefined) links.set(item.content, link);
-  return link;
-}
 
 const maxScopes = 2_000;
 const maxFaults = 20;
 
 /**
- * `after`: all entries as they would be; `before`: as they are; `changed`: the keys of the write.
+ * `old`: the entries that the write can be seen in, and what they need, as they are; `next`: as they would be (`EntryIndex.closure`).
  * Throws `config.invalid_value` with every fault (at most 20) that was not there before.
  */
-export function assertValid(
-  before: readonly ProposedEntry[],
-  after: readonly ProposedEntry[],
-  changed: ReadonlySet<string>,
-): void {
-  const keys = closure(after, closure(before, changed));
-  const relevant = (entries: readonly ProposedEntry[]) => entries.filter(({ item }) => keys.has(item.key));
-  const next = relevant(after);
-  const old = relevant(before);
+export function assertValid(old: readonly ProposedEntry[], next: readonly ProposedEntry[]): void {
   assertSecretsStayInside(next);
   const known = new Set<string>();
   const faults: ValueFault[] = [];
@@ -75,33 +38,6 @@ export function assertValid(
     `The write was refused: ${first?.key}${first?.path}: ${first?.message}.`,
     faults,
   );
-}
-
-/** The keys that a change of `keys` can be seen in, and all that they need. */
-function closure(entries: readonly ProposedEntry[], keys: ReadonlySet<string>): ReadonlySet<string> {
-  const users = new Map<string, Set<string>>();
-  const uses = new Map<string, Set<string>>();
-  const add = (map: Map<string, Set<string>>, from: string, to: string): void => {
-    const known = map.get(from);
-    if (known) known.add(to);
-    else map.set(from, new Set([to]));
-  };
-  for (const entry of entries) {
-    const { references, dependsOn } = linkOf(entry);
-    for (const name of [...references, ...dependsOn]) {
-      // `a.b.c` may be a path into the key `a.b`.
-      for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
-        add(users, name.slice(0, end), entry.item.key);
-        add(uses, entry.item.key, name.slice(0, end));
-      }
-    }
-  }
-  const reach = (start: ReadonlySet<string>, map: Map<string, Set<string>>): Set<string> => {
-    const found = new Set(start);
-    for (const key of found) for (const next of map.get(key) ?? []) found.add(next);
-    return found;
-  };
-  return reach(reach(keys, users), uses);
 }
 
 function scopesOf(entries: readonly ProposedEntry[]): readonly ResourceScope[] {

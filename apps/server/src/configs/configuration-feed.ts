@@ -3,15 +3,24 @@
  * there may be more, and every second in any case. A message that is lost makes a change late, never wrong; a message
  * that comes twice changes nothing. While the database is away the last state stays and says that it is stale.
  */
+import { setImmediate } from 'node:timers/promises';
 import { BailiwickError } from '@bailiwick/contract';
 import type { Cache } from '../ports/cache.port.js';
-import type { Resource, ResourceStore, ResourceVersion } from '../ports/resource-store.port.js';
-import { ConfigurationState, type StateChange } from './configuration-state.js';
+import type { LoadedResources, ResourceStore, ResourceVersion } from '../ports/resource-store.port.js';
+import {
+  type AnyItem,
+  ConfigurationState,
+  type ItemChange,
+  type StateChange,
+  toResource,
+} from './configuration-state.js';
 
 const pageSize = 500;
 const waitForRevisionMs = 2_000;
 const snapshotKey = 'configuration:snapshot';
 const snapshotTtlMs = 7 * 86_400_000;
+/** Resources that are written down in one go. */
+const snapshotPortion = 200;
 /** The channel on which writers say which revision there is now. */
 const wakeChannel = 'configuration:revision';
 
@@ -23,17 +32,15 @@ export interface FeedOptions {
   readonly nowMs: () => number;
 }
 
-interface Snapshot {
+interface Snapshot extends LoadedResources {
   readonly epoch: string;
-  readonly revision: number;
-  readonly resources: readonly Resource[];
 }
 
 export class ConfigurationFeed {
   readonly #options: FeedOptions;
   readonly #listeners = new Set<(change: StateChange) => void>();
   readonly #waiting = new Set<() => void>();
-  #state = new ConfigurationState({ revision: 0, resources: [] });
+  #state = new ConfigurationState({ revision: 0, resources: [], deletions: [] });
   #epoch = '';
   #isFromCache = false;
   #lastContactMs = 0;
@@ -42,6 +49,9 @@ export class ConfigurationFeed {
   #timer: NodeJS.Timeout | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
   #cachedRevision = -1;
+  #keepAgainMs = 0;
+  #isKeeping = false;
+  #kept: Promise<void> = Promise.resolve();
   #isStopped = false;
 
   constructor(options: FeedOptions) {
@@ -93,6 +103,7 @@ export class ConfigurationFeed {
     clearInterval(this.#timer);
     await this.#unsubscribe?.().catch(() => undefined);
     await this.#running;
+    await this.#kept;
     for (const wake of this.#waiting) wake();
   }
 
@@ -157,9 +168,11 @@ export class ConfigurationFeed {
           this.#tell(this.#state.apply(versions, last.revision));
         }
       } while (this.#isAskedAgain && !this.#isStopped);
-      await this.#keepSnapshot();
+      if (this.#options.nowMs() >= this.#keepAgainMs) this.#keepSnapshot();
     } catch (error) {
       if (!this.#isStopped) this.#options.onError(error);
+      // Whoever starts now has nothing else.
+      this.#keepSnapshot();
     }
   }
 
@@ -172,7 +185,6 @@ export class ConfigurationFeed {
     this.#epoch = epoch;
     this.#isFromCache = false;
     this.#lastContactMs = this.#options.nowMs();
-    if (before.revision === 0 && before.size === 0) return;
     // Whoever keeps something compiled learns what is different from what it knew.
     const items = [...differences(before, this.#state)];
     this.#tell({ revision: loaded.revision, items });
@@ -181,20 +193,34 @@ export class ConfigurationFeed {
   async #loadSnapshot(): Promise<boolean> {
     const text = await this.#options.cache.get(snapshotKey).catch(() => undefined);
     if (text === undefined) return false;
-    const { epoch, revision, resources } = JSON.parse(text) as Snapshot;
-    this.#state = new ConfigurationState({ revision, resources });
+    const { epoch, ...loaded } = JSON.parse(text) as Snapshot;
+    this.#state = new ConfigurationState(loaded);
     this.#epoch = epoch;
     this.#isFromCache = true;
     return true;
   }
 
-  /** So that an instance can start while the database is away. Any instance writes it; all write the same. */
-  async #keepSnapshot(): Promise<void> {
-    const { revision } = this.#state;
-    if (revision === this.#cachedRevision) return;
+  /**
+   * So that an instance can start while the database is away. Any instance writes it; all write the same. In portions, and the more seldom the more
+   * there is: a large configuration takes a while to be written down.
+   */
+  #keepSnapshot(): void {
+    const { revision, size } = this.#state;
+    if (this.#isFromCache || revision === this.#cachedRevision || this.#isKeeping) return;
+    this.#isKeeping = true;
     this.#cachedRevision = revision;
-    const snapshot: Snapshot = { epoch: this.#epoch, revision, resources: this.#state.dump() };
-    await this.#options.cache.set(snapshotKey, JSON.stringify(snapshot), snapshotTtlMs).catch(() => undefined);
+    this.#keepAgainMs = this.#options.nowMs() + size;
+    this.#kept = this.#writeSnapshot(revision)
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isKeeping = false;
+      });
+  }
+
+  async #writeSnapshot(revision: number): Promise<void> {
+    const head = JSON.stringify({ epoch: this.#epoch, revision, deletions: this.#state.deletions() });
+    const resources = await resourcesText(this.#state.items());
+    await this.#options.cache.set(snapshotKey, `${head.slice(0, -1)},"resources":[${resources}]}`, snapshotTtlMs);
   }
 
   #tell(change: StateChange): void {
@@ -213,14 +239,23 @@ export async function reached(feed: ConfigurationFeed, minRevision: number | und
   });
 }
 
-function* differences(before: ConfigurationState, after: ConfigurationState): Generator<StateChange['items'][number]> {
-  const known = new Set<string>();
-  for (const resource of after.dump()) {
-    known.add(resource.id);
-    const old = before.get<unknown>(resource.kind, resource.id);
-    const item = after.get<unknown>(resource.kind, resource.id);
-    if (old?.version !== item?.version) yield { before: old, after: item };
+async function resourcesText(items: readonly AnyItem[]): Promise<string> {
+  const portions: string[] = [];
+  for (let from = 0; from < items.length; from += snapshotPortion) {
+    const portion = items.slice(from, from + snapshotPortion);
+    portions.push(portion.map((item) => JSON.stringify(toResource(item))).join(','));
+    await setImmediate();
   }
-  for (const resource of before.dump())
-    if (!known.has(resource.id)) yield { before: before.get<unknown>(resource.kind, resource.id), after: undefined };
+  return portions.join(',');
+}
+
+function* differences(before: ConfigurationState, after: ConfigurationState): Generator<ItemChange> {
+  const known = new Set<string>();
+  for (const item of after.items()) {
+    known.add(item.id);
+    const old = before.get<unknown>(item.kind, item.id);
+    if (old?.version !== item.version) yield { before: old, after: item, revision: item.revision };
+  }
+  for (const item of before.items())
+    if (!known.has(item.id)) yield { before: item, after: undefined, revision: after.revision };
 }

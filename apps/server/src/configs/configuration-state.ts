@@ -2,10 +2,20 @@
  * All resources as of one revision, in memory: what every write is checked against and every answer is made from. Versions are applied
  * in the order of revisions, whole revisions at a time; one that was applied before changes nothing.
  */
-import type { Resource, ResourceKind, ResourceScope, ResourceVersion } from '../ports/resource-store.port.js';
+import type {
+  LastDeletion,
+  LoadedResources,
+  Resource,
+  ResourceKind,
+  ResourceScope,
+  ResourceVersion,
+} from '../ports/resource-store.port.js';
 import type { Item } from './config-content.js';
 
-type AnyItem = Item<unknown>;
+export type AnyItem = Item<unknown>;
+
+/** A resource as it is stored. */
+export const toResource = (item: AnyItem): Resource => ({ ...item, content: JSON.stringify(item.content) });
 
 const slotOf = (kind: ResourceKind, { appId, environment }: ResourceScope, key: string): string =>
   `${kind}\n${appId ?? ''}\n${environment ?? ''}\n${key}`;
@@ -17,17 +27,27 @@ function toItem(resource: Resource): AnyItem {
 /** What a step changed, for those who keep something compiled. */
 export interface StateChange {
   readonly revision: number;
-  /** Before and after; undefined: not there. */
-  readonly items: readonly { readonly before: AnyItem | undefined; readonly after: AnyItem | undefined }[];
+  readonly items: readonly ItemChange[];
+}
+
+/** Undefined: not there. */
+export interface ItemChange {
+  readonly before: AnyItem | undefined;
+  readonly after: AnyItem | undefined;
+  /** The revision that made the change; a step may hold several. */
+  readonly revision: number;
 }
 
 export class ConfigurationState {
   #revision: number;
   readonly #byId = new Map<string, AnyItem>();
+  readonly #deletions = new Map<string, LastDeletion>();
+  readonly #byKind = new Map<ResourceKind, Map<string, AnyItem>>();
   readonly #bySlot = new Map<string, AnyItem>();
 
-  constructor(loaded: { readonly revision: number; readonly resources: readonly Resource[] }) {
+  constructor(loaded: LoadedResources) {
     this.#revision = loaded.revision;
+    for (const deletion of loaded.deletions) this.#deletions.set(slotOf(deletion.kind, deletion, ''), deletion);
     for (const resource of loaded.resources) this.#put(toItem(resource));
   }
 
@@ -50,27 +70,36 @@ export class ConfigurationState {
 
   /** In no order. */
   *all<C>(kind: ResourceKind): Generator<Item<C>> {
-    for (const item of this.#byId.values()) if (item.kind === kind) yield item as Item<C>;
+    for (const item of this.#byKind.get(kind)?.values() ?? []) yield item as Item<C>;
   }
 
   /** `versions`: everything after this state's revision up to `revision`. */
   apply(versions: readonly ResourceVersion[], revision: number): StateChange {
-    const items: { before: AnyItem | undefined; after: AnyItem | undefined }[] = [];
+    const items: ItemChange[] = [];
     for (const version of versions) {
       if (version.revision <= this.#revision) continue;
       const before = this.#byId.get(version.id);
       const after = version.content === null ? undefined : this.#itemOf(version, version.content, before);
       if (before) this.#remove(before);
       if (after) this.#put(after);
-      items.push({ before, after });
+      else {
+        const { kind, appId, environment, revision: at } = version;
+        this.#deletions.set(slotOf(kind, version, ''), { kind, appId, environment, revision: at });
+      }
+      items.push({ before, after, revision: version.revision });
     }
     this.#revision = Math.max(this.#revision, revision);
     return { revision: this.#revision, items };
   }
 
-  /** The resources as they are stored, for a snapshot elsewhere. */
-  dump(): readonly Resource[] {
-    return [...this.#byId.values()].map((item) => ({ ...item, content: JSON.stringify(item.content) }));
+  /** When something last went, by kind and scope. */
+  deletions(): readonly LastDeletion[] {
+    return [...this.#deletions.values()];
+  }
+
+  /** All of them, as of now. */
+  items(): readonly AnyItem[] {
+    return [...this.#byId.values()];
   }
 
   #itemOf(version: ResourceVersion, content: string, before: AnyItem | undefined): AnyItem {
@@ -83,10 +112,13 @@ export class ConfigurationState {
   #put(item: AnyItem): void {
     this.#byId.set(item.id, item);
     this.#bySlot.set(slotOf(item.kind, item, item.key), item);
+    const same = this.#byKind.get(item.kind) ?? new Map<string, AnyItem>();
+    this.#byKind.set(item.kind, same.set(item.id, item));
   }
 
   #remove(item: AnyItem): void {
     this.#byId.delete(item.id);
     this.#bySlot.delete(slotOf(item.kind, item, item.key));
+    this.#byKind.get(item.kind)?.delete(item.id);
   }
 }

@@ -1,80 +1,72 @@
 /**
- * What each app and environment gets, compiled when it is first asked for and anew after a change that concerns it. The newest compiled
- * form of every scope that somebody uses is kept; the answer to a plain fetch is kept as text.
+ * What each app and environment gets, compiled when it is first asked for. After a change that concerns it, what was touched is noted; who asks
+ * next has only that compiled anew, and the rest taken over. The compiled form of every scope that somebody uses is kept.
  */
-import {
-  type ConfigEntry,
-  compileEnvironment,
-  type Environment,
-  type EnvironmentDocument,
-  type FlagCandidate,
-  type FlagDefinition,
-  type JsonValue,
-  type UnleashFeature,
-  type UnleashSegment,
-  type UnleashState,
-} from '@bailiwick/evaluation';
+import { compileEnvironment, type Environment } from '@bailiwick/evaluation';
 import type { ResourceScope } from '../ports/resource-store.port.js';
-import type { ConfigContentStored, FlagContent, Item, SegmentContent } from './config-content.js';
 import type { ConfigurationFeed } from './configuration-feed.js';
-import type { ConfigurationState, StateChange } from './configuration-state.js';
+import type { StateChange } from './configuration-state.js';
+import {
+  type Candidates,
+  countsIn,
+  type DocumentParts,
+  nextDocument,
+  type ScopeDocument,
+  Touched,
+  wholeDocument,
+} from './environment-document.js';
 import type { ValueCipher } from './value-cipher.js';
 
-/** What rollouts add: the candidate of an entry or of a flag, while one is under way. */
-export interface Candidates {
-  configCandidate(item: Item<ConfigContentStored>): ConfigEntry['candidate'];
-  flagCandidate(item: Item<FlagContent>): Omit<FlagCandidate, 'flag'> | undefined;
-}
-
-export interface EnvironmentView extends ResourceScope {
+export interface EnvironmentView extends ResourceScope, ScopeDocument {
   /** The newest revision that changed anything in it. */
   readonly revision: number;
-  readonly document: EnvironmentDocument;
   readonly compiled: Environment;
-  /** By key: the entries that are sensitive, and so are not for client keys. */
-  readonly sensitiveKeys: ReadonlySet<string>;
+  /** Some entry is under a rollout: who asks makes a difference. */
+  readonly isVarying: boolean;
+}
+
+interface Kept {
+  readonly view: EnvironmentView;
+  /** Since the view was made. */
+  readonly touched: Touched;
 }
 
 const maxViews = 1_000;
+/** When more than this was touched, all of it is made anew. */
+const maxTouched = 2_000;
 
 export const scopeSlot = ({ appId, environment }: ResourceScope): string => `${appId ?? ''}\n${environment ?? ''}`;
 
-/** Whether a resource counts in a scope. */
-export function countsIn(resource: ResourceScope, scope: ResourceScope): boolean {
-  if (resource.appId === null) return true;
-  if (resource.appId !== scope.appId) return false;
-  return resource.environment === null || resource.environment === scope.environment;
-}
-
-const specificity = ({ appId, environment }: ResourceScope): number =>
-  (appId === null ? 0 : 1) + (environment === null ? 0 : 1);
+/** The part of the feed that is needed here. */
+type Followed = Pick<ConfigurationFeed, 'state' | 'onChange'>;
 
 export class Environments {
-  readonly #feed: ConfigurationFeed;
-  readonly #cipher: ValueCipher;
+  readonly #feed: Followed;
+  readonly #cipher: Pick<ValueCipher, 'plain'>;
   readonly #candidates: () => Candidates;
-  readonly #views = new Map<string, EnvironmentView>();
+  readonly #kept = new Map<string, Kept>();
   /** The newest revision of each scope that was ever touched; scopes never touched have the global one. */
   readonly #revisions = new Map<string, number>();
   readonly #listeners = new Set<(isTouched: (scope: ResourceScope) => boolean) => void>();
 
-  constructor(feed: ConfigurationFeed, cipher: ValueCipher, candidates: () => Candidates) {
+  constructor(feed: Followed, cipher: Pick<ValueCipher, 'plain'>, candidates: () => Candidates) {
     this.#feed = feed;
     this.#cipher = cipher;
     this.#candidates = candidates;
     for (const kind of ['config', 'flag', 'segment', 'rollout'] as const)
       for (const item of feed.state.all<unknown>(kind)) this.#touch(item, item.revision);
-    feed.onChange((change) => this.#invalidate(change));
+    for (const deletion of feed.state.deletions())
+      if (isServed(deletion.kind)) this.#touch(deletion, deletion.revision);
+    feed.onChange((change) => this.#take(change));
   }
 
   view(scope: ResourceScope): EnvironmentView {
     const slot = scopeSlot(scope);
-    let view = this.#views.get(slot);
-    if (view === undefined) {
-      if (this.#views.size >= maxViews) this.#views.delete(this.#views.keys().next().value as string);
-      view = this.#compile(scope);
-      this.#views.set(slot, view);
-    }
+    const kept = this.#kept.get(slot);
+    if (kept?.touched.isAny === false) return kept.view;
+    if (kept === undefined && this.#kept.size >= maxViews) this.#kept.delete(this.#kept.keys().next().value as string);
+    const view = kept === undefined || kept.touched.size > maxTouched ? this.#whole(scope) : this.#next(kept);
+    this.#kept.set(slot, { view, touched: new Touched() });
     return view;
   }
 
@@ -90,7 +82,7 @@ export class Environments {
 
   /** After values became readable that were not. */
   forget(): void {
-    this.#views.clear();
+    this.#kept.clear();
     for (const listener of this.#listeners) listener(() => true);
   }
 
@@ -105,92 +97,49 @@ export class Environments {
     this.#revisions.set(slot, Math.max(revision, this.#revisions.get(slot) ?? 0));
   }
 
-  #invalidate(change: StateChange): void {
-    const items = change.items
-      .flatMap(({ before, after }) => after ?? before ?? [])
-      .filter(({ kind }) => isServed(kind));
-    if (items.length === 0) return;
-    for (const item of items) this.#touch(item, change.revision);
-    const isTouched = (scope: ResourceScope): boolean => items.some((item) => countsIn(item, scope));
-    for (const [slot, view] of this.#views) if (isTouched(view)) this.#views.delete(slot);
+  #take(change: StateChange): void {
+    const served = change.items.filter(({ before, after }) => isServed((after ?? before)?.kind));
+    const places = served.flatMap(({ before, after }) => after ?? before ?? []);
+    if (places.length === 0) return;
+    for (const { before, after, revision } of served) {
+      const place = after ?? before;
+      if (place !== undefined) this.#touch(place, revision);
+    }
+    const isTouched = (scope: ResourceScope): boolean => places.some((place) => countsIn(place, scope));
+    const candidates = this.#candidates();
+    for (const { view, touched } of this.#kept.values())
+      for (const item of served) {
+        const place = item.after ?? item.before;
+        if (place !== undefined && countsIn(place, view)) touched.add(item, this.#feed.state, candidates);
+      }
     for (const listener of this.#listeners) listener(isTouched);
   }
 
-  #compile(scope: ResourceScope): EnvironmentView {
-    const { state } = this.#feed;
-    const underWay = this.#candidates();
-    const sensitiveKeys = new Set<string>();
-    const entries: ConfigEntry[] = [];
-    for (const item of state.all<ConfigContentStored>('config')) {
-      if (!countsIn(item, scope)) continue;
-      if (item.content.sensitive) sensitiveKeys.add(item.key);
-      const value = this.#cipher.plain(item);
-      if (value !== undefined) entries.push(toEntry(item, value, underWay.configCandidate(item)));
-    }
-    const { flags, candidates, unleash } = this.#flagsOf(state, scope, underWay);
-    const evaluators: Record<string, JsonValue> = {};
-    for (const item of mostSpecific(state.all<SegmentContent>('segment'), scope))
-      evaluators[item.key] = item.content.rule;
-    const document: EnvironmentDocument = {
-      appId: scope.appId,
-      environment: scope.environment,
-      entries,
-      flags: { flags, $evaluators: evaluators },
-      ...(candidates.length === 0 ? {} : { flagCandidates: candidates }),
-      ...(unleash === undefined ? {} : { unleash }),
-    };
-    const compiled = compileEnvironment(document, { random: Math.random });
-    return { ...scope, revision: this.revisionOf(scope), document, compiled, sensitiveKeys };
+  get #parts(): DocumentParts {
+    return { state: this.#feed.state, cipher: this.#cipher, candidates: this.#candidates() };
   }
 
-  #flagsOf(
-    state: ConfigurationState,
+  #whole(scope: ResourceScope): EnvironmentView {
+    return this.#view(scope, wholeDocument(scope, this.#parts), undefined);
+  }
+
+  #next({ view, touched }: Kept): EnvironmentView {
+    return this.#view(view, nextDocument(view, view, touched, this.#parts), view.compiled);
+  }
+
+  #view(
     scope: ResourceScope,
-    underWay: Candidates,
-  ): { flags: Record<string, FlagDefinition>; candidates: FlagCandidate[]; unleash: UnleashState | undefined } {
-    const flags: Record<string, FlagDefinition> = {};
-    const candidates: FlagCandidate[] = [];
-    const features: UnleashFeature[] = [];
-    const segments = new Map<number, UnleashSegment>();
-    for (const item of mostSpecific(state.all<FlagContent>('flag'), scope)) {
-      const { definition, unleash } = item.content;
-      if (unleash) {
-        features.push(unleash.feature);
-        for (const segment of unleash.segments) segments.set(segment.id, segment);
-        continue;
-      }
-      flags[item.key] = definition;
-      const candidate = underWay.flagCandidate(item);
-      if (candidate) candidates.push({ flag: item.key, ...candidate });
-    }
-    const unleash = features.length === 0 ? undefined : { features, segments: [...segments.values()] };
-    return { flags, candidates, unleash };
+    { document, sensitiveKeys }: ScopeDocument,
+    previous: Environment | undefined,
+  ): EnvironmentView {
+    const { appId, environment } = scope;
+    return {
+      ...{ appId, environment, revision: this.revisionOf(scope), document, sensitiveKeys },
+      compiled: compileEnvironment(document, { random: Math.random, previous }),
+      isVarying: document.entries.some((entry) => entry.candidate !== undefined),
+    };
   }
 }
 
-const isServed = (kind: string): boolean =>
+const isServed = (kind: string | undefined): boolean =>
   kind === 'config' || kind === 'flag' || kind === 'segment' || kind === 'rollout';
-
-/** An entry as the evaluation wants it; its id is the resource's, so that sources lead back to it. */
-export function toEntry(
-  item: Item<ConfigContentStored>,
-  value: JsonValue,
-  candidate?: ConfigEntry['candidate'],
-): ConfigEntry {
-  return {
-    ...{ id: item.id, appId: item.appId, environment: item.environment, key: item.key, value },
-    ...(item.content.merge === undefined ? {} : { merge: item.content.merge }),
-    ...(candidate === undefined ? {} : { candidate }),
-  };
-}
-
-/** One item a key: the one nearest to the scope. */
-export function mostSpecific<C>(items: Iterable<Item<C>>, scope: ResourceScope): Iterable<Item<C>> {
-  const best = new Map<string, Item<C>>();
-  for (const item of items) {
-    if (!countsIn(item, scope)) continue;
-    const known = best.get(item.key);
-    if (known === undefined || specificity(item) > specificity(known)) best.set(item.key, item);
-  }
-  return best.values();
-}

@@ -49,7 +49,7 @@ export class FetchService {
     const { context, keys } = request;
     const isStale = this.#feed.isStale;
     // Without rollouts under way nobody's context makes a difference.
-    const isVarying = context !== undefined && view.document.entries.some((entry) => entry.candidate !== undefined);
+    const isVarying = context !== undefined && view.isVarying;
     if (keys === undefined && !isVarying && !isStale) {
       let known = this.#plain[audience].get(view);
       if (!known) {

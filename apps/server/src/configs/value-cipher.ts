@@ -81,9 +81,8 @@ export class ValueCipher {
   /** Unwraps the data keys that the state needs and that are not open yet. Rejects with the first fault, after all were tried. */
   async open(state: ConfigurationState): Promise<void> {
     let fault: unknown;
-    for (const item of state.all<ConfigContentStored>('config')) {
-      const { encrypted } = item.content;
-      if (encrypted === undefined || this.#opened.has(encrypted.key)) continue;
+    for (const encrypted of sealedIn(state)) {
+      if (this.#opened.has(encrypted.key)) continue;
       await this.decrypt(encrypted).catch((error: unknown) => {
         fault ??= error;
       });
@@ -93,8 +92,7 @@ export class ValueCipher {
 
   /** Whether every sensitive value of the state can be read. */
   isOpen(state: ConfigurationState): boolean {
-    for (const { content } of state.all<ConfigContentStored>('config'))
-      if (content.encrypted !== undefined && !this.#opened.has(content.encrypted.key)) return false;
+    for (const { key } of sealedIn(state)) if (!this.#opened.has(key)) return false;
     return true;
   }
 
@@ -117,4 +115,12 @@ export class ValueCipher {
     this.#current = made;
     return made;
   }
+}
+
+/** Of the entries, and of what rollouts are about to put in their place. */
+function* sealedIn(state: ConfigurationState): Generator<EncryptedValue> {
+  for (const { content } of state.all<ConfigContentStored>('config'))
+    if (content.encrypted !== undefined) yield content.encrypted;
+  for (const { content } of state.all<{ readonly target: { readonly encrypted?: EncryptedValue } }>('rollout'))
+    if (content.target.encrypted !== undefined) yield content.target.encrypted;
 }

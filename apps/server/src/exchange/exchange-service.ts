@@ -13,7 +13,8 @@ import type {
   WriteRule,
   Written,
 } from '../configs/configuration-writer.js';
-import { countsIn, type Environments } from '../configs/environments.js';
+import { countsIn } from '../configs/environment-document.js';
+import type { Environments } from '../configs/environments.js';
 import { scopeOf } from '../configs/scope.js';
 import type { ValueCipher } from '../configs/value-cipher.js';
 import { VersionedResources } from '../configs/versioned-resources.js';

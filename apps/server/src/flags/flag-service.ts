@@ -5,7 +5,7 @@ import type { FlagContent, Item, SegmentContent } from '../configs/config-conten
 import type { ConfigurationFeed } from '../configs/configuration-feed.js';
 import type { ConfigurationState } from '../configs/configuration-state.js';
 import type { ConfigurationWriter, PlannedChange, WriteRule } from '../configs/configuration-writer.js';
-import { countsIn, mostSpecific } from '../configs/environments.js';
+import { countsIn, mostSpecific } from '../configs/environment-document.js';
 import { plainJson } from '../configs/plain-json.js';
 import { VersionedResources } from '../configs/versioned-resources.js';
 import type { ResourceScope, ResourceStore } from '../ports/resource-store.port.js';
@@ -110,19 +110,56 @@ function faultsIn({ flags, segments }: Definitions, scope: ResourceScope, change
   const definitions = new Map([...mostSpecific(flags, scope)].map((item) => [item.key, item.content.definition]));
   const rules = new Map([...mostSpecific(segments, scope)].map((item) => [item.key, item.content.rule]));
   const changedFlags = new Set(changes.filter((change) => kindOf(change) === 'flag').map(keyOf));
-  const changedSegments = changes.filter((change) => kindOf(change) === 'segment').map(keyOf);
+  const changedSegments = usersOf(new Set(changes.filter((change) => kindOf(change) === 'segment').map(keyOf)), rules);
   const relevant = new Set<string>();
   for (const [key, definition] of definitions) {
     const leansOn = definition.prerequisites?.some(({ flag }) => changedFlags.has(flag)) === true;
-    // A rule that changed may be named by another rule that a flag names: then all flags with rules are looked at.
-    if (changedFlags.has(key) || leansOn || (changedSegments.length > 0 && definition.targeting !== undefined))
-      relevant.add(key);
+    const names = changedSegments.size === 0 ? none : namedSegments(definition.targeting);
+    if (changedFlags.has(key) || leansOn || [...names].some((name) => changedSegments.has(name))) relevant.add(key);
   }
   for (const key of relevant) for (const { flag } of definitions.get(key)?.prerequisites ?? []) relevant.add(flag);
+  const needed = new Set(changedSegments);
+  for (const key of relevant) for (const name of namedSegments(definitions.get(key)?.targeting)) needed.add(name);
+  for (const name of needed) for (const inner of namedSegments(rules.get(name))) needed.add(inner);
   return validateFlagSet({
     flags: Object.fromEntries([...definitions].filter(([key]) => relevant.has(key))),
-    $evaluators: Object.fromEntries(rules),
+    $evaluators: Object.fromEntries([...rules].filter(([key]) => needed.has(key))),
   });
+}
+
+/** The segments, and those whose rules lean on one of them. */
+function usersOf(keys: ReadonlySet<string>, rules: ReadonlyMap<string, JsonValue>): ReadonlySet<string> {
+  const found = new Set(keys);
+  for (let size = 0; found.size > 0 && size !== found.size; ) {
+    size = found.size;
+    for (const [key, rule] of rules) if ([...namedSegments(rule)].some((name) => found.has(name))) found.add(key);
+  }
+  return found;
+}
+
+const none: ReadonlySet<string> = new Set();
+/** By the rule itself, which nobody changes. */
+const named = new WeakMap<object, ReadonlySet<string>>();
+
+/** The segments that a rule names itself. */
+function namedSegments(rule: JsonValue | undefined): ReadonlySet<string> {
+  if (typeof rule !== 'object' || rule === null) return none;
+  let names = named.get(rule);
+  if (names === undefined) {
+    const found = new Set<string>();
+    collectNames(rule, found);
+    names = found;
+    named.set(rule, names);
+  }
+  return names;
+}
+
+function collectNames(rule: JsonValue, into: Set<string>): void {
+  if (typeof rule !== 'object' || rule === null) return;
+  for (const [name, inner] of Object.entries(rule)) {
+    if (name === '$ref' && typeof inner === 'string') into.add(inner);
+    collectNames(inner as JsonValue, into);
+  }
 }
 
 function invalid(faults: readonly (Fault & ResourceScope)[]): BailiwickError {

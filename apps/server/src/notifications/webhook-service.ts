@@ -5,7 +5,7 @@ import type { JsonValue } from '@bailiwick/evaluation';
 import type { EncryptedValue, Item } from '../configs/config-content.js';
 import type { ConfigurationFeed } from '../configs/configuration-feed.js';
 import type { ConfigurationWriter } from '../configs/configuration-writer.js';
-import { countsIn } from '../configs/environments.js';
+import { countsIn } from '../configs/environment-document.js';
 import type { ValueCipher } from '../configs/value-cipher.js';
 import { VersionedResources } from '../configs/versioned-resources.js';
 import type { Delivery, DeliveryOutcome, DeliveryStore } from '../ports/delivery-store.port.js';

@@ -63,7 +63,7 @@ export function describeResourceStore(name: string, start: () => Promise<Resourc
     afterAll(() => under?.dispose(), 60_000);
 
     it('begins at revision 0, empty, with an epoch that stays', async () => {
-      expect(await store.load()).toEqual({ revision: 0, resources: [] });
+      expect(await store.load()).toEqual({ revision: 0, resources: [], deletions: [] });
       const [one, two] = await Promise.all([store.epoch(), under?.another().then((other) => other.epoch())]);
       expect(one).toMatch(/^[0-9a-f]{8}$/);
       expect(two).toBe(one);
@@ -157,7 +157,9 @@ export function describeResourceStore(name: string, start: () => Promise<Resourc
       expect(rest.next).toBeUndefined();
       expect((await store.version('config', id, 2))?.content).toBe('2');
       expect(await store.version('config', id, 4)).toBeUndefined();
-      expect((await store.load()).resources.some((one) => one.id === id)).toBe(false);
+      const loaded = await store.load();
+      expect(loaded.resources.some((one) => one.id === id)).toBe(false);
+      expect(loaded.deletions).toContainEqual(expect.objectContaining({ kind: 'config', revision: loaded.revision }));
       await commit(store, put('short-lived', '1'));
     });
 

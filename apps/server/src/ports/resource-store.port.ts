@@ -57,6 +57,19 @@ export interface ResourceVersion extends Omit<Resource, 'content' | 'createdAt' 
   readonly place: number;
 }
 
+/** The newest revision in which a resource of a kind was deleted in a scope. */
+export interface LastDeletion extends ResourceScope {
+  readonly kind: ResourceKind;
+  readonly revision: number;
+}
+
+export interface LoadedResources {
+  readonly revision: number;
+  readonly resources: readonly Resource[];
+  /** One a kind and scope: what is gone has changed something too. */
+  readonly deletions: readonly LastDeletion[];
+}
+
 /** `resource.content` null deletes. Two puts of one resource in a write are not allowed. */
 export interface ResourceChange {
   readonly resource: Omit<Resource, 'revision' | 'content'> & { readonly content: string | null };
@@ -102,7 +115,7 @@ export interface ResourceStore {
   /** Names this history: another database, or one restored from a backup, has another. */
   epoch(): Promise<string>;
   /** All living resources at one revision. */
-  load(): Promise<{ readonly revision: number; readonly resources: readonly Resource[] }>;
+  load(): Promise<LoadedResources>;
   commit(write: ResourceWrite): Promise<ResourceCommit>;
   /** The newest revision. */
   revision(): Promise<number>;

@@ -5,7 +5,7 @@ import type { Item } from '../configs/config-content.js';
 import type { ConfigurationFeed } from '../configs/configuration-feed.js';
 import type { ConfigurationState } from '../configs/configuration-state.js';
 import type { ConfigurationWriter, WriteRule } from '../configs/configuration-writer.js';
-import { countsIn } from '../configs/environments.js';
+import { countsIn } from '../configs/environment-document.js';
 import { VersionedResources } from '../configs/versioned-resources.js';
 import type { ResourceScope, ResourceStore } from '../ports/resource-store.port.js';
 

@@ -3,6 +3,7 @@
  * on the state it was checked against: two workers that take the same step at the same moment take it once. When a rollout is
  * completed, what it rolled out becomes the entry's own value (or the flag's own definition) in the same write.
  */
+
 import { randomUUID } from 'node:crypto';
 import { BailiwickError, type NewRollout } from '@bailiwick/contract';
 import {
@@ -21,13 +22,13 @@ import type { ConfigService } from '../configs/config-service.js';
 import type { ConfigurationFeed } from '../configs/configuration-feed.js';
 import type { ConfigurationState } from '../configs/configuration-state.js';
 import type { ConfigurationWriter, PlannedChange, WriteContext, WriteRule } from '../configs/configuration-writer.js';
-import type { Candidates } from '../configs/environments.js';
 import { plainJson } from '../configs/plain-json.js';
 import { assertMatches } from '../configs/preconditions.js';
 import type { ValueCipher } from '../configs/value-cipher.js';
 import { VersionedResources } from '../configs/versioned-resources.js';
 import { flagValidity } from '../flags/flag-service.js';
 import type { ResourceScope, ResourceStore } from '../ports/resource-store.port.js';
+import { rolloutsUnderWay } from './candidates.js';
 import type { GuardSubject } from './guards.js';
 import { candidateName, hasEnded, type RolloutContent, type StoredTarget, toDefinition } from './rollout-content.js';
 
@@ -192,33 +193,12 @@ export class RolloutService {
 
   /** Those for which time can do something. */
   underWay(): readonly RolloutItem[] {
-    const found: RolloutItem[] = [];
-    for (const item of this.#parts.feed.state.all<RolloutContent>('rollout'))
-      if (!hasEnded(item.content) && item.content.rollout.state !== 'draft') found.push(item);
-    return found;
+    return rolloutsUnderWay(this.#parts.feed.state);
   }
 
   /** When `advance` next has something to do; null: never by itself. */
   nextDueMs({ content }: RolloutItem): number | null {
     return nextDueMs(content.rollout);
-  }
-
-  /** What the environments need: the candidates of entries and flags, as of now. */
-  candidates(): Candidates {
-    const byTarget = new Map(this.underWay().map(({ content }) => [content.target.id, content]));
-    return {
-      configCandidate: ({ id }) => {
-        const { target, rollout } = byTarget.get(id) ?? {};
-        if (target?.kind !== 'config' || rollout === undefined) return undefined;
-        const value = target.encrypted === undefined ? target.value : this.#parts.cipher.opened(target.encrypted);
-        return value === undefined ? undefined : { value, rollout };
-      },
-      flagCandidate: ({ id }) => {
-        const { target, rollout } = byTarget.get(id) ?? {};
-        if (target?.kind !== 'flag' || rollout === undefined) return undefined;
-        return { definition: target.definition, rollout };
-      },
-    };
   }
 
   async #storedTarget(target: NewRollout['target'], context: WriteContext): Promise<StoredTarget> {

@@ -154,7 +154,11 @@ export interface CompiledFlag {
   readonly evaluate: FlagEvaluator;
   /** The answer when the prerequisite at this index does not hold. */
   readonly unmet: (index: number) => FlagAnswer;
+  /** The evaluators that its rule names, directly or by others. */
+  readonly followed: ReadonlySet<string>;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** Why a definition, which may not have been validated, is none at all. */
 function unreadable(flag: unknown): string | undefined {
@@ -173,16 +177,18 @@ export function compileFlag(key: string, flag: FlagDefinition, set: FlagSet): Co
   const readable: FlagDefinition = reason === undefined ? flag : { state: 'DISABLED', variants: {} };
   const answers = new Answers(readable, Object.freeze({ ...set.metadata, ...readable.metadata }));
   const unmet = (index: number): FlagAnswer => answers.disabled(`/prerequisites/${index}`);
-  const always = (answer: FlagAnswer): CompiledFlag => ({ evaluate: () => answer, unmet });
+  const always = (answer: FlagAnswer): CompiledFlag => ({ evaluate: () => answer, unmet, followed: NONE });
   if (reason !== undefined) return always(answers.error('PARSE_ERROR', reason));
   if (flag.state === 'DISABLED') return always(answers.disabled('/state'));
   if (!hasTargeting(flag)) return always(answers.byDefault('STATIC', '/defaultVariant'));
+  const scope = rootScope(key, set.$evaluators ?? {});
   try {
-    const decide = compileDecision(flag.targeting, answers, rootScope(key, set.$evaluators ?? {}), '/targeting');
-    return { evaluate: guarded(decide, answers), unmet };
+    const decide = compileDecision(flag.targeting, answers, scope, '/targeting');
+    return { evaluate: guarded(decide, answers), unmet, followed: scope.followed };
   } catch (error) {
     if (!(error instanceof LogicFault)) throw error;
-    return always(answers.error('PARSE_ERROR', `${error.path}: ${error.message}`, error.path));
+    const answer = answers.error('PARSE_ERROR', `${error.path}: ${error.message}`, error.path);
+    return { ...always(answer), followed: scope.followed };
   }
 }
 

@@ -1,23 +1,18 @@
 /**
  * All configuration of one scope, compiled: entries are laid over each other, references resolved, values frozen.
  * Asking for a key is one look into a map; a key that takes part in a rollout asks the rollout first and keeps each
- * combination of old and new values it has met.
+ * combination of old and new values it has met. A snapshot that follows another one takes over the keys that depend on nothing that
+ * changed; the result is the same as without (`environment-steps.test.ts`).
  */
 import type { Fault } from '../fault.js';
 import type { EvaluationContext } from '../flags/flag-set.js';
 import type { JsonValue } from '../json.js';
-import { isDeeperThan, MAX_NESTING, pointer } from '../json.js';
 import type { FlagReader } from '../rollouts/exposure.js';
 import { compileExposure } from '../rollouts/exposure.js';
-import {
-  appliesTo,
-  type ConfigEntry,
-  type ConfigScope,
-  type ConfigSource,
-  type EffectiveConfig,
-  levelOf,
-} from './config-entry.js';
-import { type Layer, layerOf, layerValue, overlay, sourcesOf } from './layers.js';
+import type { ConfigEntry, ConfigScope, EffectiveConfig } from './config-entry.js';
+import { changedEntryKeys, collectStacks, layerStack, namesOf, type Stack, valueOfStack } from './entry-stacks.js';
+import { layerValue, sourcesOf } from './layers.js';
+import { ReferenceUsers } from './reference-users.js';
 import {
   DEFAULT_REFERENCE_LIMITS,
   type ReferenceLimits,
@@ -30,6 +25,8 @@ export interface ConfigOptions {
   readonly limits?: Partial<ReferenceLimits>;
   /** Answers flag-gated rollouts; without it nobody is exposed to them. */
   readonly flags?: FlagReader;
+  /** A snapshot that this one follows: what depends on no entry that is another object than before is taken over. */
+  readonly previous?: ConfigSnapshot | undefined;
 }
 
 /** Configuration as of one moment; immutable. */
@@ -51,107 +48,26 @@ export interface ConfigSnapshot {
   readonly faults: readonly Fault[];
 }
 
-const LEVELS = ['global', 'app', 'environment'] as const;
 /** Combinations of exposures kept at once. */
 const MAX_VIEWS = 256;
-
-type Stack = readonly ConfigSource[];
 
 interface Candidate {
   readonly entry: ConfigEntry;
   readonly isExposed: (context: EvaluationContext, nowMs: number) => boolean;
 }
 
-/** A key whose value depends on who asks. */
-class Varying {
-  readonly candidates: readonly Candidate[];
-  constructor(candidates: readonly Candidate[]) {
-    this.candidates = candidates;
-  }
-}
+const NO_NAMES: ReadonlySet<string> = new Set();
 
-function collect(entries: readonly ConfigEntry[], scope: ConfigScope, faults: Fault[]): Map<string, ConfigSource[]> {
-  const stacks = new Map<string, ConfigSource[]>();
-  for (const entry of entries) {
-    if (entry.environment != null && entry.appId == null) {
-      const path = pointer('', entry.key);
-      const message = 'an entry of an environment needs its app; name the app, or leave the environment out';
-      faults.push({ path, code: 'config.environment_without_app', message });
-      continue;
-    }
-    if (!appliesTo(entry, scope)) continue;
-    if (isDeeperThan(entry.value, MAX_NESTING) || isDeeperThan(entry.candidate?.value, MAX_NESTING)) {
-      const path = pointer('', entry.key);
-      const message = `a value is nested at most ${MAX_NESTING} deep; flatten it`;
-      faults.push({ path, code: 'config.too_deep', message });
-      continue;
-    }
-    const stack = stacks.get(entry.key) ?? [];
-    const level = levelOf(entry);
-    if (stack.some((source) => source.level === level)) {
-      const path = pointer('', entry.key);
-      const message = `the ${level} level sets this key twice; keep one of the entries`;
-      faults.push({ path, code: 'config.duplicate', message });
-      continue;
-    }
-    stack.push({ level, entry });
-    stacks.set(entry.key, stack);
-  }
-  for (const stack of stacks.values()) stack.sort((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
-  return stacks;
-}
-
-/** The entries of a key laid over each other; `exposed` holds the entries whose candidate counts. */
-function layerStack(stack: Stack, exposed: ReadonlySet<ConfigEntry>): Layer<ConfigSource> | undefined {
-  let layer: Layer<ConfigSource> | undefined;
-  for (const source of stack) {
-    const { entry } = source;
-    const value = entry.candidate !== undefined && exposed.has(entry) ? entry.candidate.value : entry.value;
-    layer = overlay(layer, layerOf(value, source, entry.merge ?? 'replace'));
-  }
-  return layer;
-}
-
-/** Key → the entries with a candidate that its value may depend on, through references too. */
-function candidatesByKey(stacks: ReadonlyMap<string, Stack>): Map<string, Set<ConfigEntry>> {
-  const own = new Map<string, Set<ConfigEntry>>();
-  for (const [key, stack] of stacks) {
-    const entries = stack.map(({ entry }) => entry).filter(({ candidate }) => candidate !== undefined);
-    if (entries.length > 0) own.set(key, new Set(entries));
-  }
-  if (own.size === 0) return own;
-  const users = usersByKey(stacks);
-  // Candidates flow from a key to those who name it until nothing changes; each pass hands on at least one candidate.
-  const queue = [...own.keys()];
-  for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
-    for (const user of users.get(key) ?? []) {
-      const known = own.get(user) ?? new Set();
-      const before = known.size;
-      for (const entry of own.get(key) ?? []) known.add(entry);
-      own.set(user, known);
-      if (known.size > before) queue.push(user);
-    }
-  }
-  return own;
-}
-
-function usersByKey(stacks: ReadonlyMap<string, Stack>): Map<string, Set<string>> {
-  const users = new Map<string, Set<string>>();
-  for (const [key, stack] of stacks) {
-    const names = new Set<string>();
-    for (const { entry } of stack) {
-      referencedKeys(entry.value, names);
-      if (entry.candidate !== undefined) referencedKeys(entry.candidate.value, names);
-    }
-    for (const name of names) {
-      // A dotted name may be a path into a shorter key.
-      for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
-        const used = name.slice(0, end);
-        users.set(used, (users.get(used) ?? new Set()).add(key));
-      }
-    }
-  }
-  return users;
+/** One key; shared between snapshots, and never changed. */
+interface Slot {
+  readonly stack: Stack;
+  /** The keys that its entries name, their candidates included. */
+  readonly names: ReadonlySet<string>;
+  /** Without any candidate. */
+  readonly resolved: Resolved | undefined;
+  readonly value: JsonValue | undefined;
+  /** The rollouts that its value may depend on, through references too; undefined for nearly all keys. */
+  readonly candidates: readonly Candidate[] | undefined;
 }
 
 /**
@@ -166,51 +82,94 @@ export function compileConfig(
   return new CompiledConfig(entries, scope, options);
 }
 
+/** What a snapshot hands on to the one that follows it. */
+interface Held {
+  readonly entries: readonly ConfigEntry[];
+  readonly slots: ReadonlyMap<string, Slot>;
+  /** Key → the entries of it that are refused; such keys are looked at anew each time. */
+  readonly refused: ReadonlyMap<string, readonly Fault[]>;
+  readonly faults: ReadonlyMap<string, readonly Fault[]>;
+  readonly users: ReferenceUsers | undefined;
+  /** Keys with an entry that has a candidate. */
+  readonly rollingOut: ReadonlySet<string>;
+}
+
+const NOTHING: Held = {
+  ...{ entries: [], slots: new Map(), refused: new Map(), faults: new Map(), users: undefined },
+  rollingOut: new Set(),
+};
+
 class CompiledConfig implements ConfigSnapshot {
   readonly faults: readonly Fault[];
-  readonly #stacks: ReadonlyMap<string, Stack>;
+  readonly #scope: ConfigScope;
   readonly #limits: ReferenceLimits;
-  readonly #base: ReferenceResolver;
-  readonly #slots = new Map<string, JsonValue | Varying>();
+  readonly #slots: Map<string, Slot>;
+  readonly #refused: ReadonlyMap<string, readonly Fault[]>;
+  readonly #faults: Map<string, readonly Fault[]>;
+  readonly #users: ReferenceUsers;
+  readonly #rollingOut: Set<string>;
+  readonly #varying: ReadonlyMap<string, ReadonlySet<ConfigEntry>>;
+  readonly #held: Held;
   readonly #views = new Map<string, ReferenceResolver>();
+  #keys: readonly string[] | undefined;
 
   constructor(entries: readonly ConfigEntry[], scope: ConfigScope, options: ConfigOptions) {
-    const faults: Fault[] = [];
-    this.#stacks = collect(entries, scope, faults);
+    this.#scope = scope;
     this.#limits = { ...DEFAULT_REFERENCE_LIMITS, ...options.limits };
-    this.#base = this.#view(new Set());
-    const varying = candidatesByKey(this.#stacks);
-    for (const key of this.#stacks.keys()) this.#fill(key, varying.get(key), options.flags, faults);
-    this.faults = faults;
+    const previous = this.#follows(options.previous);
+    const before = previous === undefined ? NOTHING : previous.#held;
+    const changed = changedEntryKeys(before.entries, entries);
+    for (const key of before.refused.keys()) changed.add(key);
+    const { stacks, refused } = collectStacks(entries, scope, previous === undefined ? undefined : changed);
+    this.#refused = refused;
+    this.#slots = new Map(before.slots);
+    this.#faults = new Map(before.faults);
+    this.#rollingOut = new Set(before.rollingOut);
+    this.#users = new ReferenceUsers(before.users);
+    for (const key of changed) this.#place(key, stacks.get(key));
+    this.#varying = this.#candidatesByKey();
+    const touched = new Set(previous === undefined ? changed : this.#users.reached(changed));
+    for (const key of this.#varying.keys()) touched.add(key);
+    const base = this.#resolver(NOBODY, (key) => (touched.has(key) ? undefined : this.#slots.get(key)?.resolved));
+    for (const key of touched) this.#fill(key, base, options.flags);
+    this.faults = [...this.#faults.keys()].sort().flatMap((key) => this.#faults.get(key) ?? []);
+    if (previous !== undefined && [...changed].every((key) => previous.has(key) === this.has(key)))
+      this.#keys = previous.keys();
+    this.#held = {
+      ...{ entries, slots: this.#slots, refused, faults: this.#faults, users: this.#users },
+      rollingOut: this.#rollingOut,
+    };
   }
 
   get(key: string, context?: EvaluationContext, nowMs?: number): JsonValue | undefined {
     const slot = this.#slots.get(key);
-    return slot instanceof Varying ? this.#pick(key, slot, context, nowMs) : slot;
+    if (slot === undefined) return undefined;
+    return slot.candidates === undefined ? slot.value : this.#pick(key, slot, slot.candidates, context, nowMs);
   }
 
   has(key: string): boolean {
-    return this.#stacks.has(key);
+    return this.#slots.has(key);
   }
 
   keys(): readonly string[] {
-    return [...this.#stacks.keys()].sort();
+    this.#keys ??= [...this.#slots.keys()].sort();
+    return this.#keys;
   }
 
   explain(key: string): EffectiveConfig | undefined {
-    const stack = this.#stacks.get(key);
-    const layer = stack === undefined ? undefined : layerStack(stack, new Set());
-    const resolved = this.#base.resolve(key);
-    if (layer === undefined || resolved === undefined) return undefined;
+    const slot = this.#slots.get(key);
+    const layer = slot === undefined ? undefined : layerStack(slot.stack, NOBODY);
+    if (layer === undefined || slot?.resolved === undefined) return undefined;
     const sources = sourcesOf(layer);
     const distinct = new Set(sources.values());
+    const { value, fault } = slot.resolved;
     return {
       key,
-      value: resolved.value,
+      value,
       source: layer.source,
       ...(distinct.size > 1 ? { sources } : {}),
       references: [...referencedKeys(layerValue(layer))].sort(),
-      ...(resolved.fault === undefined ? {} : { fault: resolved.fault }),
+      ...(fault === undefined ? {} : { fault }),
     };
   }
 
@@ -218,41 +177,84 @@ class CompiledConfig implements ConfigSnapshot {
     return this.keys().flatMap((key) => this.explain(key) ?? []);
   }
 
-  #fill(
-    key: string,
-    entries: ReadonlySet<ConfigEntry> | undefined,
-    flags: FlagReader | undefined,
-    faults: Fault[],
-  ): void {
-    const resolved = this.#base.resolve(key);
-    if (resolved?.fault !== undefined) faults.push(resolved.fault);
-    if (entries === undefined) {
-      if (resolved?.value !== undefined) this.#slots.set(key, resolved.value);
-      return;
+  /** The snapshot to take over from: one of the same scope and bounds. */
+  #follows(previous: ConfigSnapshot | undefined): CompiledConfig | undefined {
+    if (!(previous instanceof CompiledConfig)) return undefined;
+    const isSameScope =
+      (previous.#scope.appId ?? null) === (this.#scope.appId ?? null) &&
+      (previous.#scope.environment ?? null) === (this.#scope.environment ?? null);
+    const { maxDepth, maxSize } = previous.#limits;
+    return isSameScope && maxDepth === this.#limits.maxDepth && maxSize === this.#limits.maxSize ? previous : undefined;
+  }
+
+  /** The entries of a key as they are now; what comes of them is not known yet. */
+  #place(key: string, stack: Stack | undefined): void {
+    const names = stack === undefined ? NO_NAMES : namesOf(stack);
+    this.#users.move(key, this.#slots.get(key)?.names ?? NO_NAMES, names);
+    if (stack?.some(({ entry }) => entry.candidate !== undefined)) this.#rollingOut.add(key);
+    else this.#rollingOut.delete(key);
+    if (stack === undefined) this.#slots.delete(key);
+    else this.#slots.set(key, { stack, names, resolved: undefined, value: undefined, candidates: undefined });
+  }
+
+  /** Key → the entries with a candidate that its value may depend on, through references too. */
+  #candidatesByKey(): Map<string, Set<ConfigEntry>> {
+    const own = new Map<string, Set<ConfigEntry>>();
+    for (const key of this.#rollingOut) {
+      const entries = this.#slots.get(key)?.stack.map(({ entry }) => entry) ?? [];
+      own.set(key, new Set(entries.filter(({ candidate }) => candidate !== undefined)));
     }
-    const exposed = this.#view(entries).resolve(key);
-    if (exposed?.fault !== undefined && resolved?.fault === undefined) faults.push(exposed.fault);
-    const candidates = [...entries].flatMap((entry) =>
-      entry.candidate === undefined ? [] : [{ entry, isExposed: compileExposure(entry.candidate.rollout, flags) }],
-    );
-    this.#slots.set(key, new Varying(candidates));
+    // Candidates flow from a key to those who name it until nothing changes; each pass hands on at least one candidate.
+    const queue = [...own.keys()];
+    for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
+      for (const user of this.#users.of(key)) {
+        const known = own.get(user) ?? new Set();
+        const before = known.size;
+        for (const entry of own.get(key) ?? []) known.add(entry);
+        own.set(user, known);
+        if (known.size > before) queue.push(user);
+      }
+    }
+    return own;
+  }
+
+  #fill(key: string, base: ReferenceResolver, flags: FlagReader | undefined): void {
+    const faults = [...(this.#refused.get(key) ?? [])];
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) {
+      const resolved = base.resolve(key);
+      if (resolved?.fault !== undefined) faults.push(resolved.fault);
+      const entries = this.#varying.get(key);
+      let candidates: readonly Candidate[] | undefined;
+      if (entries !== undefined) {
+        const exposed = this.#view(entries).resolve(key);
+        if (exposed?.fault !== undefined && resolved?.fault === undefined) faults.push(exposed.fault);
+        candidates = [...entries].flatMap((entry) =>
+          entry.candidate === undefined ? [] : [{ entry, isExposed: compileExposure(entry.candidate.rollout, flags) }],
+        );
+      }
+      this.#slots.set(key, { ...slot, resolved, value: resolved?.value, candidates });
+    }
+    if (faults.length > 0) this.#faults.set(key, faults);
+    else this.#faults.delete(key);
   }
 
   #pick(
     key: string,
-    varying: Varying,
+    slot: Slot,
+    candidates: readonly Candidate[],
     context: EvaluationContext | undefined,
     nowMs: number | undefined,
   ): JsonValue | undefined {
-    if (context === undefined || nowMs === undefined) return this.#base.resolve(key)?.value;
+    if (context === undefined || nowMs === undefined) return slot.value;
     let mark = '';
     const exposed = new Set<ConfigEntry>();
-    for (const { entry, isExposed } of varying.candidates) {
+    for (const { entry, isExposed } of candidates) {
       const isNew = isExposed(context, nowMs);
       if (isNew) exposed.add(entry);
       mark += isNew ? '1' : '0';
     }
-    if (exposed.size === 0) return this.#base.resolve(key)?.value;
+    if (exposed.size === 0) return slot.value;
     const name = `${mark}${key}`;
     let view = this.#views.get(name);
     if (view === undefined) {
@@ -260,19 +262,21 @@ class CompiledConfig implements ConfigSnapshot {
       view = this.#view(exposed);
       this.#views.set(name, view);
     }
-    return (view.resolve(key) as Resolved).value;
+    return view.resolve(key)?.value;
   }
 
+  /** As those see it for whom the candidates of these entries count. */
   #view(exposed: ReadonlySet<ConfigEntry>): ReferenceResolver {
+    return this.#resolver(exposed, (key) => (this.#varying.has(key) ? undefined : this.#slots.get(key)?.resolved));
+  }
+
+  #resolver(exposed: ReadonlySet<ConfigEntry>, known: (key: string) => Resolved | undefined): ReferenceResolver {
     const read = (key: string): JsonValue | undefined => {
-      const stack = this.#stacks.get(key);
-      const top = stack?.at(-1)?.entry;
-      // It takes the place of all below: nothing to lay over each other.
-      if (top !== undefined && (top.merge ?? 'replace') === 'replace')
-        return top.candidate !== undefined && exposed.has(top) ? top.candidate.value : top.value;
-      const layer = stack === undefined ? undefined : layerStack(stack, exposed);
-      return layer === undefined ? undefined : layerValue(layer);
+      const stack = this.#slots.get(key)?.stack;
+      return stack === undefined ? undefined : valueOfStack(stack, exposed);
     };
-    return new ReferenceResolver(read, this.#limits);
+    return new ReferenceResolver(read, { limits: this.#limits, known });
   }
 }
+
+const NOBODY: ReadonlySet<ConfigEntry> = new Set();

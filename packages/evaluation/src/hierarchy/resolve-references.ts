@@ -51,21 +51,35 @@ export function referencedKeys(value: JsonValue, into = new Set<string>()): Set<
   return into;
 }
 
+/** Whether a value may name keys: it does unless this is false. Cost: one look for an object that was met before. */
+export const mayRefer = (value: JsonValue): boolean =>
+  typeof value === 'object' && value !== null
+    ? plainOf(value) === undefined
+    : typeof value === 'string' && value.includes('${');
+
+export interface ResolverOptions {
+  readonly limits?: ReferenceLimits;
+  /** What is known of a key from elsewhere: nothing that it depends on is different here. */
+  readonly known?: (key: string) => Resolved | undefined;
+}
+
 /** A view on raw values, resolved as they are asked for. `read` gives the raw value of a key, or undefined. */
 export class ReferenceResolver {
   readonly #read: (key: string) => JsonValue | undefined;
   readonly #limits: ReferenceLimits;
+  readonly #known: (key: string) => Resolved | undefined;
   readonly #done = new Map<string, Resolved>();
   readonly #stack: string[] = [];
 
-  constructor(read: (key: string) => JsonValue | undefined, limits: ReferenceLimits = DEFAULT_REFERENCE_LIMITS) {
+  constructor(read: (key: string) => JsonValue | undefined, options: ResolverOptions = {}) {
     this.#read = read;
-    this.#limits = limits;
+    this.#limits = options.limits ?? DEFAULT_REFERENCE_LIMITS;
+    this.#known = options.known ?? (() => undefined);
   }
 
   /** The value of a key with its references resolved; undefined when there is no such key. */
   resolve(key: string): Resolved | undefined {
-    const done = this.#done.get(key);
+    const done = this.#done.get(key) ?? this.#known(key);
     if (done !== undefined) return done;
     const raw = this.#read(key);
     if (raw === undefined) return undefined;
@@ -75,7 +89,6 @@ export class ReferenceResolver {
   }
 
   #resolveRaw(key: string, raw: JsonValue): Resolved {
-    if (this.#stack.includes(key)) throw this.#cycle(key);
     if (this.#stack.length >= this.#limits.maxDepth) throw new ChainTooLong();
     const plain = plainOf(raw);
     if (plain !== undefined && plain.size <= this.#limits.maxSize) return { ...plain, depth: 1 };
@@ -98,11 +111,14 @@ export class ReferenceResolver {
     }
   }
 
-  #cycle(key: string): ReferenceFault {
-    const names = [...this.#stack.slice(this.#stack.indexOf(key)), key].join(' → ');
-    const path = pointer('', this.#stack.at(-1) ?? key);
-    return new ReferenceFault({
-      path,
+  /** The circle that a key being resolved closes, named from its first key on, so that it reads the same wherever it was entered. */
+  #cycle(key: string): Resolved {
+    const circle = this.#stack.slice(this.#stack.indexOf(key));
+    const first = circle.reduce((least, one) => (one < least ? one : least));
+    const from = circle.indexOf(first);
+    const names = [...circle.slice(from), ...circle.slice(0, from), first].join(' → ');
+    return failed({
+      path: pointer('', key),
       code: 'reference.cycle',
       message: `references go round: ${names}; break the circle`,
     });
@@ -187,7 +203,7 @@ export class ReferenceResolver {
   #find(name: string, path: string, expansion: Expansion): JsonValue | undefined {
     for (let end = name.length; end > 0; end = name.lastIndexOf('.', end - 1)) {
       const key = name.slice(0, end);
-      const resolved = this.resolve(key);
+      const resolved = this.#stack.includes(key) ? this.#cycle(key) : this.resolve(key);
       if (resolved === undefined) continue;
       if (resolved.fault !== undefined) {
         // Those on a cycle share its fault; those that lead to a faulty key get one of their own.

@@ -23,6 +23,8 @@ export interface LogicScope {
   readonly open: readonly string[];
   /** Nodes compiled so far; shared by all scopes of a flag. */
   readonly budget: { nodes: number };
+  /** The evaluators looked at so far, also those that are not there; shared by all scopes of a flag. */
+  readonly followed: Set<string>;
 }
 
 /** Nodes of one flag, references expanded; and levels within each other. */
@@ -36,6 +38,7 @@ export const rootScope = (flagKey: string, evaluators: Readonly<Record<string, u
   isRoot: true,
   open: [],
   budget: { nodes: 0 },
+  followed: new Set(),
 });
 
 /** Counts a node; throws `LogicFault` past the bounds. */
@@ -57,6 +60,7 @@ export function operatorOf(node: Record<string, unknown>, path: string): { name:
 
 /** The evaluator a `$ref` names and the scope to compile it in; throws `LogicFault` for an unknown name or a cycle. */
 export function follow(name: unknown, scope: LogicScope, path: string): { logic: unknown; scope: LogicScope } {
+  if (typeof name === 'string') scope.followed.add(name);
   if (typeof name !== 'string' || !Object.hasOwn(scope.evaluators, name))
     throw new LogicFault(`$ref names no evaluator: ${JSON.stringify(name)}`, path);
   if (scope.open.includes(name))

@@ -94,17 +94,30 @@ function compileFeature(feature: UnleashFeature, segments: ReadonlyMap<number, U
   };
 }
 
-/** Compiles imported features. */
-export function compileUnleash(state: UnleashState): CompiledUnleash {
-  return new UnleashFeatures(state);
+/** Compiles imported features; `previous`: those that are the very same objects, with the same segments, are taken over from it. */
+export function compileUnleash(state: UnleashState, previous?: CompiledUnleash): CompiledUnleash {
+  return new UnleashFeatures(state, previous instanceof UnleashFeatures ? previous : undefined);
 }
 
 class UnleashFeatures implements CompiledUnleash {
   readonly #features = new Map<string, CompiledFeature>();
+  readonly #segments: ReadonlyMap<number, UnleashSegment>;
 
-  constructor({ features, segments }: UnleashState) {
-    const byId = new Map(segments.map((segment) => [segment.id, segment]));
-    for (const feature of features) this.#features.set(feature.name, compileFeature(feature, byId));
+  constructor({ features, segments }: UnleashState, previous: UnleashFeatures | undefined) {
+    this.#segments = new Map(segments.map((segment) => [segment.id, segment]));
+    for (const feature of features)
+      this.#features.set(
+        feature.name,
+        previous?.take(feature, this.#segments) ?? compileFeature(feature, this.#segments),
+      );
+  }
+
+  /** The compiled feature, when it and the segments that it names are the very same objects as here. */
+  take(feature: UnleashFeature, segments: ReadonlyMap<number, UnleashSegment>): CompiledFeature | undefined {
+    const known = this.#features.get(feature.name);
+    const named = (feature.strategies ?? []).flatMap((strategy) => strategy.segments ?? []);
+    const isSame = known?.feature === feature && named.every((id) => this.#segments.get(id) === segments.get(id));
+    return isSame ? known : undefined;
   }
 
   has(name: string): boolean {

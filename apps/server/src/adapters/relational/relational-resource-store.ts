@@ -10,6 +10,8 @@ import type { Page } from '../../ports/policy-archive.port.js';
 import {
   type ChangeLogEntry,
   type ChangeLogFilter,
+  type LastDeletion,
+  type LoadedResources,
   type Resource,
   type ResourceCommit,
   type ResourceKind,
@@ -77,7 +79,7 @@ export class RelationalResourceStore implements ResourceStore {
     return this.#epoch;
   }
 
-  async load(): Promise<{ revision: number; resources: readonly Resource[] }> {
+  async load(): Promise<LoadedResources> {
     return await this.#guard(() =>
       this.#database
         .transaction()
@@ -89,7 +91,7 @@ export class RelationalResourceStore implements ResourceStore {
             const rows = await transaction.selectFrom(tableOf[kind]).selectAll().execute();
             for (const row of rows) resources.push(toResource(kind, row));
           }
-          return { revision, resources };
+          return { revision, resources, deletions: await deletionsIn(transaction) };
         }),
     );
   }
@@ -279,6 +281,19 @@ export class RelationalResourceStore implements ResourceStore {
       throw this.#toError(error);
     }
   }
+}
+
+async function deletionsIn(transaction: Transaction<ResourceTables>): Promise<readonly LastDeletion[]> {
+  const rows = await transaction
+    .selectFrom('config_versions')
+    .where('content', 'is', null)
+    .groupBy(['kind', 'app_id', 'environment'])
+    .select((of) => ['kind', 'app_id', 'environment', of.fn.max('revision').as('revision')])
+    .execute();
+  return rows.map(({ kind, app_id, environment, revision }) => ({
+    ...{ kind: kind as ResourceKind, revision: Number(revision) },
+    ...{ appId: app_id || null, environment: environment || null },
+  }));
 }
 
 async function revisionIn(database: Kysely<ResourceTables>): Promise<number> {
