@@ -3,9 +3,8 @@
  * values meet their schemas, dependencies are there, secrets are not read by what is not secret. Only what the write touches
  * is looked at: the changed keys, those that refer to them or depend on them, and what these refer to.
  */
-import { type ConfigEntry, type ConfigSnapshot, compileConfig, type JsonValue } from '@bailiwick/evaluation';
+import { type ConfigEntry, type ConfigSnapshot, compileConfig } from '@bailiwick/evaluation';
 import type { ResourceScope } from '../ports/resource-store.port.js';
-import type { ConfigContentStored, Item } from './config-content.js';
 import { configInvalid, type ValueFault } from './config-errors.js';
 import { linkOf, type ProposedEntry } from './entry-index.js';
 import { countsIn, toEntry } from './environment-document.js';
