@@ -27,13 +27,13 @@ export const bundleOptions = {
   },
 };
 
-/** Puts the files of the server's threads into a folder, beside the bundle that starts them. */
+/** Puts the files of the server's threads and reading processes into a folder, beside the bundle that starts them. */
 export async function buildThreads(folder) {
   copyFileSync(join(root, 'apps/server/src/adapters/embedded/sqlite-worker.mjs'), join(folder, 'sqlite-worker.mjs'));
   copyFileSync(join(root, 'apps/server/src/adapters/onnx/onnx-worker.mjs'), join(folder, 'onnx-worker.mjs'));
   await esbuild({
     ...bundleOptions,
-    entryPoints: { 'reading-worker': 'apps/server/src/documents/reading/reading-thread.ts' },
+    entryPoints: { 'reading-program': 'apps/server/src/documents/reading/reading-process.ts' },
     outdir: folder,
     sourcemap: false,
   });

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type DocumentReader, type DocumentReaderOptions, openDocumentReader } from './document-reader.js';
 import { docx, paragraph } from './test/office-fixtures.js';
 import { lines, pdf } from './test/pdf-fixture.js';
@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-/** Keeps a thread busy for minutes: links that never end, within every other limit. */
+/** Keeps a process busy for minutes: links that never end, within every other limit. */
 const slow = bytesOf(`${'[a]('.repeat(150)}\n\n`.repeat(3000));
 const reasonOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
@@ -28,8 +28,8 @@ const reasonOf = (promise: Promise<unknown>): Promise<string> =>
   );
 
 describe('openDocumentReader', () => {
-  it('reads more documents than it has threads, each with its own answer', async () => {
-    const reader = open({ threads: 2 });
+  it('reads more documents than it has processes, each with its own answer', async () => {
+    const reader = open({ processes: 2 });
     const texts = Array.from({ length: 12 }, (_, index) => `Document number ${index}`);
     const read = await Promise.all(texts.map((text) => reader.readDocument(bytesOf(text), { name: 'a.txt' })));
     expect(read.map(({ text }) => text)).toEqual(texts);
@@ -42,7 +42,7 @@ describe('openDocumentReader', () => {
     expect(bytes.length).toBeGreaterThan(0);
   });
 
-  it('cuts passages on the thread', async () => {
+  it('cuts passages in the process', async () => {
     const bytes = docx(paragraph('Head', { style: 'Heading1' }) + paragraph('Body of it.'), { title: 'T' });
     const { document, passages } = await open().readPassages(bytes, { name: 'a', chunking: {} });
     expect(document).toMatchObject({ title: 'T', text: 'Head\n\nBody of it.' });
@@ -52,7 +52,7 @@ describe('openDocumentReader', () => {
   });
 
   it('ends a job that takes too long, and goes on with the others', async () => {
-    const reader = open({ threads: 1 });
+    const reader = open({ processes: 1 });
     const late = reasonOf(reader.readDocument(slow, { name: 'a.md', limits: { maxSeconds: 1 } }));
     const next = reader.readDocument(bytesOf('short'), { name: 'a' });
     expect(await late).toBe('document.takes_too_long');
@@ -60,7 +60,7 @@ describe('openDocumentReader', () => {
   });
 
   it('ends a job that takes too much memory, and goes on with the others', async () => {
-    const reader = open({ threads: 1, heapMiB: 24 });
+    const reader = open({ processes: 1, heapMiB: 24 });
     const big = reasonOf(
       reader.readDocument(bytesOf(`<!doctype html>${'<b>a</b><i>b</i>'.repeat(400_000)}`), { name: 'a' }),
     );
@@ -69,8 +69,8 @@ describe('openDocumentReader', () => {
     expect((await next).text).toBe('short');
   });
 
-  it('ends whoever makes the process grow too much, and tries the others again', async () => {
-    const reader = open({ threads: 2, growthMiB: 200 });
+  it('ends whoever grows too much outside of its heap, and nobody else', async () => {
+    const reader = open({ processes: 2, memoryMiB: 300 });
     // A page whose drawing unpacks to 1 GiB.
     const bomb = pdf(['0 0 m\n'.repeat(2 ** 27 / 6)]);
     await reader.readDocument(bytesOf('warm'), { name: 'a' });
@@ -83,8 +83,18 @@ describe('openDocumentReader', () => {
     expect((await reader.readDocument(bytesOf('short'), { name: 'a' })).text).toBe('short');
   });
 
+  it.each(['one array', 'a joined string', 'matches of a replacement', 'many objects'])(
+    'outlives a process that outgrows its heap by %s',
+    async (name) => {
+      const program = new URL('./test/greedy-program.mjs', import.meta.url);
+      const reader = open({ processes: 1, heapMiB: 64, program });
+      expect(await reasonOf(reader.readDocument(bytesOf('x'), { name }))).toBe('document.takes_too_much_memory');
+      expect(await reasonOf(reader.readDocument(bytesOf('x'), { name: 'an exit' }))).toBe('document.reader_failed');
+    },
+  );
+
   it('ends a job whose caller gives up, running or waiting', async () => {
-    const reader = open({ threads: 1 });
+    const reader = open({ processes: 1 });
     const [running, waiting] = [new AbortController(), new AbortController()];
     const first = reasonOf(reader.readDocument(slow, { name: 'a.md', signal: running.signal }));
     const second = reasonOf(reader.readDocument(bytesOf('b'), { name: 'b', signal: waiting.signal }));
@@ -96,36 +106,11 @@ describe('openDocumentReader', () => {
   });
 
   it('closes with work under way, and takes none afterwards', async () => {
-    const reader = open({ threads: 1 });
+    const reader = open({ processes: 1 });
     const outcomes = [slow, slow, bytesOf('a')].map((bytes) => reasonOf(reader.readDocument(bytes, { name: 'a.md' })));
     await reader.close();
     expect(await Promise.all(outcomes)).toEqual(Array(3).fill('document.reader_failed'));
     expect(await reasonOf(reader.readDocument(bytesOf('a'), { name: 'a' }))).toBe('document.reader_failed');
-  });
-
-  it('runs from the bundle that is shipped', () => {
-    const root = fileURLToPath(new URL('../../../../../', import.meta.url));
-    const folder = mkdtempSync(join(root, '.cache', 'reader-'));
-    const script = `
-      import { build } from 'esbuild';
-      import { buildThreads, bundleOptions } from './scripts/build.mjs';
-      const folder = ${JSON.stringify(folder)};
-      await build({ ...bundleOptions, entryPoints: ['apps/server/src/documents/reading/document-reader.ts'], outdir: folder });
-      await buildThreads(folder);
-      const { openDocumentReader } = await import(folder + '/document-reader.mjs');
-      const reader = openDocumentReader();
-      const pdf = Buffer.from(${JSON.stringify(Buffer.from(pdf([lines([{ text: 'shipped' }])])).toString('base64'))}, 'base64');
-      console.log((await reader.readDocument(pdf, { name: 'a' })).text);
-      await reader.close();`;
-    try {
-      const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
-        cwd: root,
-        encoding: 'utf8',
-      });
-      expect(output.trim()).toBe('shipped');
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
   });
 
   it('refuses what is too large before it copies it', async () => {
@@ -133,4 +118,74 @@ describe('openDocumentReader', () => {
       await reasonOf(open({ limits: { maxBytes: 10 } }).readDocument(bytesOf('x'.repeat(11)), { name: 'a' })),
     ).toBe('document.too_large');
   });
+});
+
+describe('the bundle that is shipped', () => {
+  const root = fileURLToPath(new URL('../../../../../', import.meta.url));
+  let folder: string;
+  /** A program with a `reader` from the bundle. */
+  const scriptOf = (body: string): readonly string[] => [
+    '--input-type=module',
+    '-e',
+    `const { openDocumentReader } = await import(${JSON.stringify(join(folder, 'document-reader.mjs'))});
+     const reader = openDocumentReader();
+     ${body}`,
+  ];
+
+  beforeAll(async () => {
+    mkdirSync(join(root, '.cache'), { recursive: true });
+    folder = mkdtempSync(join(root, '.cache', 'reader-'));
+    const entryPoints = ['apps/server/src/documents/reading/document-reader.ts'];
+    const script = `
+      import { build } from 'esbuild';
+      import { buildThreads, bundleOptions } from './scripts/build.mjs';
+      await build({ ...bundleOptions, entryPoints: ${JSON.stringify(entryPoints)}, outdir: ${JSON.stringify(folder)} });
+      await buildThreads(${JSON.stringify(folder)});`;
+    execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root });
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('reads', () => {
+    const bytes = Buffer.from(pdf([lines([{ text: 'shipped' }])])).toString('base64');
+    const script = scriptOf(`
+      const bytes = Buffer.from(${JSON.stringify(bytes)}, 'base64');
+      console.log((await reader.readDocument(bytes, { name: 'a' })).text);
+      await reader.close();`);
+    expect(execFileSync(process.execPath, script, { cwd: root, encoding: 'utf8' }).trim()).toBe('shipped');
+  });
+
+  it('does not hold its program when nothing is read', () => {
+    const script = scriptOf(`console.log((await reader.readDocument(Buffer.from('idle'), { name: 'a' })).text);`);
+    expect(execFileSync(process.execPath, script, { encoding: 'utf8', timeout: 20_000 }).trim()).toBe('idle');
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'leaves no process behind that is busy when its program is killed',
+    async () => {
+      const busy = `reader.readDocument(Buffer.from(('[a]('.repeat(150) + '\\n\\n').repeat(3000)), { name: 'a.md' });`;
+      const parent = spawn(process.execPath, [...scriptOf(busy)], { stdio: 'ignore' });
+      const readers = (): string[] =>
+        readFileSync(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+      /** Clock ticks of work so far. */
+      const worked = (pid: string): number => Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[13]);
+      try {
+        const pid = await vi.waitFor(
+          () => {
+            const [first = ''] = readers();
+            expect(first).toMatch(/^\d+$/);
+            expect(worked(first)).toBeGreaterThan(100);
+            return first;
+          },
+          { timeout: 20_000, interval: 50 },
+        );
+        parent.kill('SIGKILL');
+        // Dead, whether or not somebody has taken notice of it yet.
+        const isGone = (): boolean =>
+          !existsSync(`/proc/${pid}`) || / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+        await vi.waitFor(() => expect(isGone()).toBe(true), { timeout: 5_000, interval: 50 });
+      } finally {
+        parent.kill('SIGKILL');
+      }
+    },
+  );
 });

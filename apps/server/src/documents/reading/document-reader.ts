@@ -1,10 +1,10 @@
 /**
- * Reads documents on threads of their own, so that one bad file stops nothing: a job over its time or memory loses its thread, which is
- * replaced, and is refused; the others go on. V8 bounds a thread's heap; what lies outside of it (buffers) is watched by the process's
- * resident memory. When that grows too much while several jobs run, none can be named: all lose their threads and are tried again one by one.
+ * Reads documents in processes of their own, so that one bad file stops nothing: a job over its time or memory loses its process, which is
+ * replaced, and is refused; the others go on. Whatever a process can do to itself (V8's own end by an array that outgrows the heap
+ * included) stays in it. Each watches its own memory and ends when this process has gone (`reading-process.ts`).
  */
+import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { BailiwickError } from '@bailiwick/contract';
 import type { ChunkingOptions, Passage } from '../chunking/chunk-document.js';
 import { documentError } from './document-errors.js';
@@ -25,10 +25,10 @@ export interface ReadPassages {
   readonly passages: readonly Passage[];
 }
 
-/** Both methods take the bytes by copy. Errors: `document-errors.ts`; jobs wait while all threads are busy. */
+/** Both methods take the bytes by copy. Errors: `document-errors.ts`; jobs wait while all processes are busy. */
 export interface DocumentReader {
   readDocument(bytes: Uint8Array, options: ReadingOptions): Promise<ReadDocument>;
-  /** Cut on the thread as well: for a long document that is work the event loop should not do. */
+  /** Cut in the process as well: for a long document that is work the event loop should not do. */
   readPassages(
     bytes: Uint8Array,
     options: ReadingOptions & { readonly chunking: ChunkingOptions },
@@ -39,47 +39,48 @@ export interface DocumentReader {
 
 export interface DocumentReaderOptions {
   /** At most this many documents at a time; started when first needed. */
-  readonly threads?: number;
-  /** V8's heap of one thread, in MiB. */
+  readonly processes?: number;
+  /** V8's heap of one process, in MiB. */
   readonly heapMiB?: number;
-  /** How far the process's resident memory may grow while documents are read, in MiB. */
-  readonly growthMiB?: number;
+  /** All resident memory of one process (heap, buffers, code), in MiB. */
+  readonly memoryMiB?: number;
   readonly limits?: Partial<ReadingLimits>;
+  /** What the processes run: `reading-program.mjs`, beside this file. */
+  readonly program?: URL;
 }
 
 interface Waiting {
   readonly job: ReadingJob;
   readonly resolve: (document: PackedDocument) => void;
   readonly reject: (error: Error) => void;
-  /** Had to go because memory grew while others ran too. */
-  isAlone: boolean;
   isOver: boolean;
 }
 
-interface Thread {
-  readonly worker: Worker;
+interface Reader {
+  readonly child: ChildProcess;
+  readonly ended: Promise<void>;
   current: Waiting | undefined;
   timer: NodeJS.Timeout | undefined;
   isGone: boolean;
 }
 
-const mebibyte = 1024 * 1024;
-const watchMs = 50;
+/** How a process ends that outgrew its memory: V8 aborts (a trap on some processors), the process's own watch or the kernel kills it. */
+const memorySignals: ReadonlySet<NodeJS.Signals | null> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL', 'SIGKILL']);
+/** V8's own end where there are no signals (Windows). */
+const outOfMemoryExitCode = 134;
 
 class ReadingPool implements DocumentReader {
   readonly #options: Required<Omit<DocumentReaderOptions, 'limits'>>;
   readonly #limits: ReadingLimits;
-  readonly #threads = new Set<Thread>();
-  readonly #ending = new Set<Promise<unknown>>();
+  readonly #readers = new Set<Reader>();
+  readonly #ending = new Set<Promise<void>>();
   #queue: Waiting[] = [];
-  #watch: NodeJS.Timeout | undefined;
-  #restingBytes = 0;
   #isClosed = false;
-  #isPaused = false;
 
   constructor({ limits, ...options }: DocumentReaderOptions) {
-    const threads = Math.min(2, Math.max(1, availableParallelism() - 1));
-    this.#options = { threads, heapMiB: 768, growthMiB: 1024, ...options };
+    const processes = Math.min(2, Math.max(1, availableParallelism() - 1));
+    const program = new URL('./reading-program.mjs', import.meta.url);
+    this.#options = { processes, heapMiB: 768, memoryMiB: 1536, program, ...options };
     this.#limits = { ...defaultReadingLimits, ...limits };
   }
 
@@ -100,7 +101,7 @@ class ReadingPool implements DocumentReader {
     this.#isClosed = true;
     const closed = documentError('document.reader_failed', 'The service is stopping.');
     for (const waiting of this.#queue.splice(0)) this.#settle(waiting, closed);
-    for (const thread of this.#threads) this.#end(thread, closed);
+    for (const reader of this.#readers) this.#end(reader, closed);
     await Promise.all(this.#ending);
   }
 
@@ -126,7 +127,6 @@ class ReadingPool implements DocumentReader {
           signal?.removeEventListener('abort', abort);
           reject(error);
         },
-        isAlone: false,
         isOver: false,
       };
       signal?.addEventListener('abort', abort, { once: true });
@@ -137,8 +137,8 @@ class ReadingPool implements DocumentReader {
 
   #abort(waiting: Waiting, reason: Error): void {
     this.#queue = this.#queue.filter((one) => one !== waiting);
-    const thread = [...this.#threads].find(({ current }) => current === waiting);
-    if (thread) this.#end(thread, reason);
+    const reader = [...this.#readers].find(({ current }) => current === waiting);
+    if (reader) this.#end(reader, reason);
     else this.#settle(waiting, reason);
     this.#next();
   }
@@ -149,64 +149,54 @@ class ReadingPool implements DocumentReader {
     waiting.reject(error);
   }
 
-  get #busy(): readonly Thread[] {
-    return [...this.#threads].filter(({ current }) => current !== undefined);
-  }
-
   #next(): void {
-    for (let waiting = this.#queue[0]; waiting && !this.#isClosed && !this.#isPaused; waiting = this.#queue[0]) {
-      const busy = this.#busy;
-      const mustWait = waiting.isAlone ? busy.length > 0 : busy.some(({ current }) => current?.isAlone);
-      if (mustWait || busy.length >= this.#options.threads) return;
-      this.#queue.shift();
-      this.#start(waiting, [...this.#threads].find(({ current }) => current === undefined) ?? this.#open());
+    while (this.#queue.length > 0 && !this.#isClosed) {
+      const idle = [...this.#readers].find(({ current }) => current === undefined);
+      if (!idle && this.#readers.size >= this.#options.processes) return;
+      const waiting = this.#queue.shift();
+      if (waiting) this.#start(waiting, idle ?? this.#open());
     }
   }
 
-  #start(waiting: Waiting, thread: Thread): void {
-    if (this.#busy.length === 0) this.#restingBytes = process.memoryUsage.rss();
-    thread.current = waiting;
-    thread.timer = setTimeout(
-      () =>
-        this.#end(
-          thread,
-          documentError('document.takes_too_long', `At most ${waiting.job.limits.maxSeconds} s are given.`),
-        ),
-      waiting.job.limits.maxSeconds * 1000,
-    );
-    thread.worker.ref();
-    thread.worker.postMessage(waiting.job);
-    this.#watch ??= setInterval(() => this.#watchMemory(), watchMs).unref();
+  #start(waiting: Waiting, reader: Reader): void {
+    reader.current = waiting;
+    const { maxSeconds } = waiting.job.limits;
+    const late = (): void =>
+      this.#end(reader, documentError('document.takes_too_long', `At most ${maxSeconds} s are given.`));
+    reader.timer = setTimeout(late, maxSeconds * 1000);
+    reader.child.ref();
+    reader.child.channel?.ref();
+    // A process that has just ended cannot be told; its end refuses the job.
+    reader.child.send(waiting.job, () => undefined);
   }
 
-  #open(): Thread {
-    const worker = new Worker(new URL('./reading-worker.mjs', import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: this.#options.heapMiB, maxYoungGenerationSizeMb: 64, stackSizeMb: 8 },
-      // Options of this process (`--expose-gc`, `--input-type`) are not for threads.
-      execArgv: [],
-      // What a library prints about a file is that file's content.
-      stdout: true,
-      stderr: true,
+  #open(): Reader {
+    const { heapMiB, memoryMiB, program } = this.#options;
+    const child = fork(program, [String(memoryMiB)], {
+      serialization: 'advanced',
+      // Options of this process (`--expose-gc`, `--input-type`) are not for these; nor is its environment, which has its secrets.
+      execArgv: [`--max-old-space-size=${heapMiB}`, '--stack-size=3900'],
       env: {},
+      // What a library prints about a file is that file's content.
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    worker.stdout.resume();
-    worker.stderr.resume();
-    const thread: Thread = { worker, current: undefined, timer: undefined, isGone: false };
-    this.#threads.add(thread);
-    worker.on('message', (reply: ReadingReply) => this.#receive(thread, reply));
-    worker.on('error', (error: Error & { code?: string }) => {
-      const isMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY' || error instanceof RangeError;
-      this.#end(
-        thread,
-        documentError(isMemory ? 'document.takes_too_much_memory' : 'document.reader_failed', undefined, error),
-      );
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', () => resolve());
+      child.once('error', () => resolve());
     });
-    worker.on('exit', () => this.#end(thread, documentError('document.reader_failed')));
-    return thread;
+    const reader: Reader = { child, ended, current: undefined, timer: undefined, isGone: false };
+    this.#readers.add(reader);
+    child.on('message', (reply) => this.#receive(reader, reply as ReadingReply));
+    child.on('error', (error) => this.#end(reader, documentError('document.reader_failed', undefined, error)));
+    child.on('exit', (code, signal) => {
+      const isMemory = memorySignals.has(signal) || code === outOfMemoryExitCode;
+      this.#end(reader, documentError(isMemory ? 'document.takes_too_much_memory' : 'document.reader_failed'));
+    });
+    return reader;
   }
 
-  #receive(thread: Thread, reply: ReadingReply): void {
-    const waiting = this.#release(thread);
+  #receive(reader: Reader, reply: ReadingReply): void {
+    const waiting = this.#release(reader);
     if (!waiting || waiting.isOver) return;
     if (reply.ok) {
       waiting.isOver = true;
@@ -220,55 +210,33 @@ class ReadingPool implements DocumentReader {
     this.#next();
   }
 
-  #release(thread: Thread): Waiting | undefined {
-    const { current } = thread;
-    clearTimeout(thread.timer);
-    thread.current = undefined;
-    // A thread that waits for work does not keep the process alive.
-    thread.worker.unref();
-    if (this.#busy.length === 0) {
-      clearInterval(this.#watch);
-      this.#watch = undefined;
-    }
+  #release(reader: Reader): Waiting | undefined {
+    const { current } = reader;
+    clearTimeout(reader.timer);
+    reader.current = undefined;
+    // One that waits for work does not keep this process alive.
+    reader.child.unref();
+    reader.child.channel?.unref();
     return current;
   }
 
   /** Its job, if it has one, is refused. */
-  #end(thread: Thread, error: Error): void {
-    if (thread.isGone) return;
-    thread.isGone = true;
-    this.#threads.delete(thread);
-    const waiting = this.#release(thread);
-    const ended = thread.worker.terminate().finally(() => this.#ending.delete(ended));
+  #end(reader: Reader, error: Error): void {
+    if (reader.isGone) return;
+    reader.isGone = true;
+    this.#readers.delete(reader);
+    const waiting = this.#release(reader);
+    const ended = reader.ended.finally(() => this.#ending.delete(ended));
     this.#ending.add(ended);
+    // Whoever waits for its end (`close`) must see it.
+    reader.child.ref();
+    reader.child.kill('SIGKILL');
     if (waiting) this.#settle(waiting, error);
     this.#next();
   }
-
-  #watchMemory(): void {
-    if (process.memoryUsage.rss() - this.#restingBytes < this.#options.growthMiB * mebibyte) return;
-    const busy = this.#busy;
-    if (busy.length === 1 && busy[0]) {
-      this.#end(busy[0], documentError('document.takes_too_much_memory'));
-      return;
-    }
-    const again = busy.flatMap(({ current }) => (current ? [current] : []));
-    for (const waiting of again) waiting.isAlone = true;
-    this.#queue.unshift(...again);
-    // The memory is given back when the threads have ended.
-    this.#isPaused = true;
-    for (const thread of busy) {
-      thread.current = undefined;
-      this.#end(thread, documentError('document.reader_failed'));
-    }
-    void Promise.all(this.#ending).then(() => {
-      this.#isPaused = false;
-      this.#next();
-    });
-  }
 }
 
-/** Starts nothing yet: a thread is made when the first document comes. */
+/** Starts nothing yet: a process is made when the first document comes. */
 export function openDocumentReader(options: DocumentReaderOptions = {}): DocumentReader {
   return new ReadingPool(options);
 }

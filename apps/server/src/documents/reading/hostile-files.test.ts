@@ -241,7 +241,7 @@ describe('instructions that nobody sees', () => {
 
 describe('while a bomb is being read', () => {
   it('the event loop goes on', async () => {
-    const reader = openDocumentReader({ threads: 2, growthMiB: 400 });
+    const reader = openDocumentReader({ processes: 2, memoryMiB: 500 });
     const bombs = [
       reader.readDocument(new TextEncoder().encode(`${'[a]('.repeat(150)}\n\n`.repeat(3000)), {
         name: 'a.md',

@@ -6,7 +6,7 @@ import { openDocumentReader } from './document-reader.js';
 import { docx, paragraph, pptx, row, shape, xlsx } from './test/office-fixtures.js';
 import { lines, pdf } from './test/pdf-fixture.js';
 
-const reader = openDocumentReader({ threads: 2, limits: { maxSeconds: 5 } });
+const reader = openDocumentReader({ processes: 2, limits: { maxSeconds: 5 } });
 afterAll(() => reader.close());
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -1,6 +1,6 @@
 /**
  * What PDF.js 5.6 asks of the runtime and Node 20 does not have yet; unpdf's build brings the rest itself. Without the first, fonts fail and
- * their text is lost in silence. Each is set only where it is missing, on a reading thread, where nothing else runs.
+ * their text is lost in silence. Each is set only where it is missing, in a reading process, where nothing else runs.
  */
 
 interface Missing {

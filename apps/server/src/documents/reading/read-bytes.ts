@@ -1,6 +1,6 @@
 /**
  * What kind of document some bytes are, and the reader for it. The content decides; the name only tells Markdown and CSV from plain text, which
- * look alike. Runs on a reading thread (`reading-thread.ts`): nothing here is safe to run where others wait.
+ * look alike. Runs in a reading process (`reading-process.ts`): nothing here is safe to run where others wait.
  */
 import { decodeText } from './decode-text.js';
 import { DocumentBuilder, nameWithoutEnding } from './document-builder.js';

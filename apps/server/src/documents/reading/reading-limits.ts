@@ -19,7 +19,7 @@ export interface ReadingLimits {
   readonly maxTableCells: number;
   /** Elements in elements, lists in lists, arrays in arrays. */
   readonly maxDepth: number;
-  /** Of work, waiting for a free thread not counted. */
+  /** Of work, waiting for a free process not counted. */
   readonly maxSeconds: number;
 }
 

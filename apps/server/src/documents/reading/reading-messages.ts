@@ -1,4 +1,4 @@
-/** What the event loop and a reading thread say to each other. Blocks travel as numbers: half a million objects would hold up the event loop. */
+/** What the event loop and a reading process say to each other. Blocks travel as numbers: half a million objects would hold up the event loop. */
 import type { ErrorKind } from '@bailiwick/contract';
 import type { ChunkingOptions, Passage } from '../chunking/chunk-document.js';
 import type { Block, BlockKind, ReadDocument } from './read-document.js';

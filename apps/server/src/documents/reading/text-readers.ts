@@ -9,7 +9,7 @@ import { readHtml } from './html-reader.js';
 /** Tried at the start of each run of blanks only: from every blank of a long run it would be quadratic. */
 const trailingBlanks = /(?<![^\S\n])[^\S\n]+$/gm;
 
-/** Pieces between matches, one at a time: an array of all could be larger than a thread's heap allows. */
+/** Pieces between matches, one at a time: an array of all could be larger than the heap allows. */
 function* piecesBetween(text: string, separator: RegExp): Generator<string> {
   let from = 0;
   for (const match of text.matchAll(separator)) {

@@ -62,7 +62,7 @@ export interface VisibleText {
 
 /**
  * Line ends become `\n`. Cost: one pass of a regular expression for text that has nothing to remove. Long texts go piece by piece: V8 keeps all
- * matches of a replacement in one array, and ends the whole process when such an array outgrows a thread's heap.
+ * matches of a replacement in one array, and ends the whole process when such an array outgrows the heap.
  */
 export function visibleText(given: string): VisibleText {
   if (!suspicious.test(given)) return { text: given, removed: 0 };

@@ -1,5 +1,5 @@
 /**
- * Runs `reading-thread.ts` from the sources, under the test runner: Node 20 reads no TypeScript, so it is bundled here as the thread starts.
+ * Runs `reading-process.ts` from the sources, under the test runner: Node 20 reads no TypeScript, so it is bundled here as the process starts.
  * In `dist` the bundle itself has this name (`scripts/build.mjs`).
  */
 import { createHash } from 'node:crypto';
@@ -9,10 +9,10 @@ import { pathToFileURL } from 'node:url';
 import { buildSync } from 'esbuild';
 import { bundleOptions } from '../../../../../scripts/build.mjs';
 
-const folder = join(bundleOptions.absWorkingDir, '.cache', 'reading-worker');
+const folder = join(bundleOptions.absWorkingDir, '.cache', 'reading-process');
 const { outputFiles } = buildSync({
   ...bundleOptions,
-  entryPoints: ['apps/server/src/documents/reading/reading-thread.ts'],
+  entryPoints: ['apps/server/src/documents/reading/reading-process.ts'],
   outdir: folder,
   sourcemap: false,
   write: false,
