@@ -120,6 +120,7 @@ export function randomDocument(
       generation: 1,
       chunks: 1,
       pages: null,
+      notes: [],
       claim: null,
     },
   };

@@ -84,6 +84,7 @@ export const RagDocument = Type.Object(
     fault: Type.Union([Type.Null(), Type.Object({ reason: Type.String(), message: Type.String() })]),
     chunks: Type.Integer(),
     pages: Type.Union([Type.Integer(), Type.Null()]),
+    notes: Type.Array(Type.String(), { description: 'What reading left out because no person sees it.' }),
     created_at: Type.String(),
     created_by: Type.String(),
     updated_at: Type.String(),

@@ -150,7 +150,7 @@ export class DocumentService {
       size: bytes.length,
       ...{ tags: labels.tags ?? [], groups: labels.groups ?? [], metadata: labels.metadata ?? {} },
       ...{ created_by: request.caller.actor, created_at: now, updated_at: now },
-      ...{ state: 'queued', fault: null, generation: 0, chunks: 0, pages: null, claim: null },
+      ...{ state: 'queued', fault: null, generation: 0, chunks: 0, pages: null, notes: [], claim: null },
     };
     this.#mustBeAllowed(request, document, 'document.write');
     await originals.keep(request.project, document.id, document.sha256, bytes);

@@ -186,7 +186,7 @@ export class Ingestion {
     await this.#embed(claim, title, chunks);
     onProgress({ project, id, step: 'publishing' });
     await this.#publish(claim, {
-      ...{ title, media_type: read.mediaType, pages: read.pages, chunks: chunks.length, generation },
+      ...{ title, media_type: read.mediaType, pages: read.pages, notes: read.notes, chunks: chunks.length, generation },
       ...{ state: 'ready', fault: null, claim: null },
     });
     await catalog.keepGeneration(project, id, generation);

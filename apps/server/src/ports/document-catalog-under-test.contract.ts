@@ -22,7 +22,16 @@ export function makeDocument(project: string, more: Partial<CatalogDocument> = {
   return {
     ...{ id, project, version: 1, name: 'a.md', title: 'A', media_type: 'text/markdown', source: `upload:${id}` },
     ...{ tags: [], groups: [], metadata: {}, created_by: 'ada', created_at: at, updated_at: at, size: 12 },
-    ...{ state: 'queued', fault: null, sha256: 'ab'.repeat(32), generation: 0, chunks: 0, pages: null, claim: null },
+    ...{
+      state: 'queued',
+      fault: null,
+      sha256: 'ab'.repeat(32),
+      generation: 0,
+      chunks: 0,
+      pages: null,
+      notes: [],
+      claim: null,
+    },
     ...more,
   } as CatalogDocument;
 }

@@ -64,6 +64,7 @@ export function describeDocumentCatalog(
           size: 5_000_000_000,
           generation: 3,
           pages: 7,
+          notes: ['Left out: speaker notes (2).', 'Left out: "hidden" text (1).'],
           chunks: 9,
         },
         metadata: {

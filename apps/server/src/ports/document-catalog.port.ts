@@ -49,6 +49,8 @@ export interface CatalogDocument extends DocumentAttributes {
   readonly generation: number;
   readonly chunks: number;
   readonly pages: number | null;
+  /** What reading left out because no person sees it, a sentence each; never the file's content. */
+  readonly notes: readonly string[];
   /** The instance at work on it and until when (epoch milliseconds) others leave it alone. */
   readonly claim: { readonly owner: string; readonly untilMs: number } | null;
 }

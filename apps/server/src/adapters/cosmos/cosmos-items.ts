@@ -84,10 +84,10 @@ export function toDocumentItem({ id, fault, claim, ...rest }: CatalogDocument): 
 
 export function toDocument(item: DocumentItem): CatalogDocument {
   const { project, version, name, title, media_type, source, tags, groups, metadata, created_by, created_at } = item;
-  const { updated_at, size, state, sha256, generation, chunks, pages, fault, claimedBy, claimedUntilMs } = item;
+  const { updated_at, size, state, sha256, generation, chunks, pages, notes, fault, claimedBy, claimedUntilMs } = item;
   return {
     ...{ id: item.documentId, project, version, name, title, media_type, source, tags, groups, metadata, created_by },
-    ...{ created_at, updated_at, size, state, sha256, generation, chunks, pages },
+    ...{ created_at, updated_at, size, state, sha256, generation, chunks, pages, notes: notes ?? [] },
     fault: fault === null ? null : (JSON.parse(fault) as CatalogDocument['fault']),
     claim: claimedBy === null ? null : { owner: claimedBy, untilMs: claimedUntilMs },
   };

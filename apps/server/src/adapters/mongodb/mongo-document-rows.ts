@@ -104,6 +104,7 @@ export function toDocument(record: DocumentRecord): CatalogDocument {
   const { facts = [], fault, claimed_by, claimed_until_ms, ...rest } = kept;
   return {
     ...(rest as Stored),
+    notes: rest.notes ?? [],
     metadata: Object.fromEntries(facts.map(({ k, v }) => [k, v])),
     fault: fault ? (JSON.parse(fault) as CatalogDocument['fault']) : null,
     claim: claimed_by ? { owner: claimed_by, untilMs: claimed_until_ms ?? 0 } : null,

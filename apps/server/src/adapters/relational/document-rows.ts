@@ -22,11 +22,12 @@ type WrittenRow = Omit<DocumentRow, 'attributes'> & { readonly attributes: RawBu
 
 export function toRow(document: CatalogDocument, changeNumber: number, dialect: SqlDialect): WrittenRow {
   const { project, id, version, name, title, media_type, source, created_by, created_at, updated_at } = document;
-  const { size, state, fault, sha256, generation, chunks, pages, claim } = document;
+  const { size, state, fault, sha256, generation, chunks, pages, notes, claim } = document;
   const attributes = attributesText(document);
   return {
     ...{ project, id, version, name, title, media_type, source, created_by, created_at, updated_at },
     ...{ size, state, sha256, generation, chunks, pages },
+    notes: JSON.stringify(notes),
     change_number: changeNumber,
     source_hash: hashOf(source),
     attributes: dialect === 'postgres' ? sql`${attributes}::jsonb` : sql`${attributes}`,
@@ -37,7 +38,16 @@ export function toRow(document: CatalogDocument, changeNumber: number, dialect: 
 }
 
 export function toDocument(row: DocumentRow): CatalogDocument {
-  const { change_number: _change, source_hash: _hash, attributes, fault, claimed_by, claimed_until_ms, ...rest } = row;
+  const {
+    change_number: _change,
+    source_hash: _hash,
+    attributes,
+    fault,
+    notes,
+    claimed_by,
+    claimed_until_ms,
+    ...rest
+  } = row;
   const { tags, groups, metadata } = (typeof attributes === 'string' ? JSON.parse(attributes) : attributes) as Pick<
     DocumentAttributes,
     'tags' | 'groups' | 'metadata'
@@ -46,6 +56,7 @@ export function toDocument(row: DocumentRow): CatalogDocument {
     ...rest,
     ...{ tags, groups, metadata },
     size: Number(row.size),
+    notes: JSON.parse(notes) as readonly string[],
     state: row.state as DocumentState,
     fault: fault === null ? null : (JSON.parse(fault) as CatalogDocument['fault']),
     claim: claimed_by === null ? null : { owner: claimed_by, untilMs: Number(claimed_until_ms) },

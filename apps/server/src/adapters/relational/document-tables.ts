@@ -32,6 +32,8 @@ export interface DocumentRow {
   readonly generation: number;
   readonly chunks: number;
   readonly pages: number | null;
+  /** JSON text. */
+  readonly notes: string;
   readonly claimed_by: string | null;
   /** 0 without a claim. */
   readonly claimed_until_ms: number;
@@ -113,4 +115,10 @@ async function createTables(database: Kysely<unknown>, dialect: SqlDialect): Pro
 
 export const documentMigrations = (dialect: SqlDialect): readonly Migration[] => [
   { number: 1, name: 'documents', up: (database) => createTables(database, dialect) },
+  {
+    number: 2,
+    name: 'document notes',
+    up: async (database) =>
+      void (await sql`ALTER TABLE documents ADD COLUMN notes TEXT NOT NULL DEFAULT '[]'`.execute(database)),
+  },
 ];
