@@ -97,7 +97,7 @@ async function waitUntilWhole(): Promise<void> {
       }
       expect(all.holders()).toHaveLength(1);
     },
-    { timeout: 20_000, interval: 100 },
+    { timeout: 45_000, interval: 100 },
   );
 }
 
