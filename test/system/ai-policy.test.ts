@@ -18,6 +18,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bailiwick-ai-'));
 const file = join(folder, 'apisix.yaml');
 const providerKey = 'sk-of-the-provider';
 let llm: LlmStandIn;
+let embeddings: LlmStandIn;
 let server: TestServer;
 
 const route = (project: string): string => `
@@ -31,6 +32,25 @@ const route = (project: string): string => `
         provider: openai-compatible
         auth: {header: {Authorization: Bearer ${providerKey}}}
         override: {endpoint: "${llm.url}"}
+`;
+
+/** What is about code goes to model-y, which project a may not use; all else to model-x. */
+const semanticRoute = (): string => `
+  - id: semantic
+    uri: /semantic/v1/*
+    labels: {project: a}
+    plugins:
+      openid-connect: {client_id: b, discovery: "\${{BAILIWICK_DISCOVERY_URL}}", bearer_only: true, use_jwks: true}
+      opa: {host: "\${{BAILIWICK_OPA_URL}}", policy: bailiwick/authz}
+      ai-proxy-multi:
+        balancer: {algorithm: semantic}
+        semantic_opts:
+          threshold: 0.5
+          embeddings: {provider: openai, model: e, endpoint: "${embeddings.url}", auth: {}}
+        instances:
+          - {name: talk, weight: 1, provider: openai-compatible, auth: {}, options: {model: model-x}, override: {endpoint: "${llm.url}"}, examples: [talk]}
+          - {name: code, weight: 1, provider: openai-compatible, auth: {}, options: {model: model-y}, override: {endpoint: "${llm.url}"}, examples: [code]}
+      ai-cache: {policy: local}
 `;
 
 /** Project a may use model-x without tools and with at most 1,000 tokens; project b may use nothing. */
@@ -53,10 +73,16 @@ reasons := deny
 
 beforeAll(async () => {
   llm = await startLlmStandIn();
+  embeddings = await startLlmStandIn((request, response) => {
+    const data = (request.body.input as string[]).map((text) => ({
+      embedding: text.includes('code') ? [1, 0] : [0, 1],
+    }));
+    json(200, { data })(request, response);
+  });
   writeFileSync(
     file,
     `routes:
-  - {id: control, uris: [/policies/*], upstream: {type: roundrobin, nodes: {"\${{BAILIWICK_CONTROL_HOST}}:80": 1}}}${route('a')}${route('b')}#END\n`,
+  - {id: control, uris: [/policies/*], upstream: {type: roundrobin, nodes: {"\${{BAILIWICK_CONTROL_HOST}}:80": 1}}}${route('a')}${route('b')}${semanticRoute()}#END\n`,
   );
   server = await startTestServer({ gatewayFile: file });
   for (const project of ['a', 'b'])
@@ -68,6 +94,7 @@ afterEach(() => llm.reset());
 afterAll(async () => {
   await server.stop();
   await llm.stop();
+  await embeddings.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -119,6 +146,18 @@ describe('a call of a language model under policy (stand-in provider)', () => {
     ]);
     expect((await call(ask, 'b')).json.reasons).toEqual(['this project may not use language models']);
     expect(llm.seen).toHaveLength(0);
+  });
+
+  it('is judged again when what is said chooses another model, before the cache is asked', async () => {
+    const say = async (content: string) =>
+      await server.call('POST', '/semantic/v1/chat/completions', {
+        body: { messages: [{ role: 'user', content }], max_tokens: 100 },
+      });
+    expect((await say('hello')).status).toBe(200);
+    const refused = await say('write code');
+    expect(refused.status).toBe(403);
+    expect(refused.json.reasons).toEqual(['model model-y is not for this project']);
+    expect(llm.seen.map(({ body }) => body.model)).toEqual(['model-x']);
   });
 
   it('cannot show the policy one model and the provider another', async () => {

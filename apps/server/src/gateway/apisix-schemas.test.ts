@@ -9,13 +9,16 @@ import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { plugins } from './plugins/index.js';
+import { refusedFields, refusedValues } from './refused-fields.js';
 import { type ResourceKind, resourceKinds } from './resource-schemas.js';
+import { metaSchema, validateResource } from './resource-validation.js';
 
 const root = resolve(import.meta.dirname, '../../../..');
 const folder = [resolve(root, '../shared/contracts/apisix/schemas')].find((path) => existsSync(path));
 interface Published {
   readonly schema: object;
   readonly consumer_schema?: object;
+  readonly metadata_schema?: object;
   readonly priority?: number;
 }
 const read = new Map<string, Published>();
@@ -108,6 +111,37 @@ describe.skipIf(folder === undefined)('APISIX’s published schemas', () => {
     },
   );
 
+  it.each([...plugins.values()].map((plugin) => [plugin.name, plugin] as const))(
+    'have no field or value for %s that ours refuse without a reason',
+    (name, plugin) => {
+      const { schema, consumer_schema: consumer, metadata_schema: metadata } = published(`plugin.${name}`);
+      const missing = [
+        ...missingIn(schema, plugin.schema),
+        ...(consumer ? missingIn(consumer, plugin.consumerSchema) : []),
+        ...(metadata ? missingIn(metadata, plugin.metadataSchema) : []),
+      ];
+      const known = { ...refusedFields['*'], ...refusedFields[name], ...refusedValues[name] };
+      const covers = (path: string): boolean => Object.keys(known).some((one) => isUnder(path, one));
+      expect(missing.filter((path) => !covers(path))).toEqual([]);
+      // And nothing is on the list that is taken, or that APISIX does not have.
+      const own = Object.keys(refusedFields[name] ?? {});
+      expect(own.filter((path) => !missing.some((one) => isUnder(one, path)))).toEqual([]);
+    },
+  );
+
+  it.each(
+    Object.entries(refusedFields).flatMap(([plugin, fields]) =>
+      plugin === '*' || plugin === 'prometheus' || plugin === 'opentelemetry'
+        ? []
+        : Object.entries(fields).map(([path, why]) => [plugin, path, why] as const),
+    ),
+  )('say why %s does not take %s', (plugin, path, why) => {
+    const said: string[] = [];
+    const route = { id: 'r', uri: '/', plugins: { [plugin]: withField(plugin, path) } };
+    validateResource('routes', route, plugins, ['routes', 0], (_at, message) => said.push(message));
+    expect(said.join('\n')).toContain(why);
+  });
+
   it.each(Object.entries(singular))('know every field of our %s', (kind, name) => {
     const known = fieldsOf(published(`resource.${name}`).schema);
     // The published route lacks the schema of `vars`, which is Lua's own.
@@ -125,4 +159,65 @@ function fieldsOf(schema: object, found = new Set<string>()): Set<string> {
   for (const key of ['then', 'else', 'if'])
     if (typeof parts[key] === 'object' && parts[key] !== null) fieldsOf(parts[key], found);
   return found;
+}
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const asSchema = (value: unknown): Schema | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : undefined;
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const isUnder = (path: string, above: string): boolean =>
+  path === above || path.startsWith(`${above}.`) || path.startsWith(`${above}[]`);
+
+/** Every path of a schema with its parts (a branch may have another): names joined by dots, `[]` for items, `*` for any name. */
+function pathsOf(
+  schema: unknown,
+  at = '',
+  found = new Map<string, Schema[]>(),
+): ReadonlyMap<string, readonly Schema[]> {
+  const own = asSchema(schema);
+  if (!own) return found;
+  const into = (name: string, part: unknown): void => {
+    const path = at === '' ? name : `${at}.${name}`;
+    found.set(path, [...(found.get(path) ?? []), asSchema(part) ?? {}]);
+    pathsOf(part, path, found);
+  };
+  for (const [name, part] of Object.entries(asSchema(own['properties']) ?? {})) into(name, part);
+  for (const [pattern, part] of Object.entries(asSchema(own['patternProperties']) ?? {}))
+    into(/^[a-z]+$/.test(pattern) ? pattern : '*', part);
+  if (asSchema(own['additionalProperties'])) into('*', own['additionalProperties']);
+  const { items } = own;
+  if (asSchema(items)) pathsOf(items, `${at}[]`, found);
+  const more = [own['then'], own['else'], own['if'], ...listOf(own['oneOf']), ...listOf(own['anyOf'])];
+  for (const part of [...more, ...listOf(own['allOf']), ...Object.values(asSchema(own['dependencies']) ?? {})])
+    pathsOf(part, at, found);
+  return found;
+}
+
+/** Paths of theirs that ours do not have, and values of theirs that ours do not list. */
+function missingIn(theirs: unknown, ours: unknown): readonly string[] {
+  const known = new Map([...pathsOf(ours), ...pathsOf({ properties: { _meta: metaSchema } })]);
+  return [...pathsOf(theirs)].flatMap(([path, parts]) => {
+    const own = known.get(path);
+    if (!own) return [path];
+    const lists = own.map((part) => (part['const'] === undefined ? part['enum'] : [part['const']]));
+    const accepted = lists.every(Array.isArray) ? lists.flat() : undefined;
+    const values = parts.flatMap((part) => listOf(part['enum']));
+    const refused = accepted === undefined ? [] : values.filter((one) => !accepted.includes(one));
+    return refused.length === 0 ? [] : [`${path}=${refused.map(String).sort().join(',')}`];
+  });
+}
+
+/** A configuration with a value at the path. */
+function withField(plugin: string, path: string): Record<string, unknown> {
+  const steps = path.split('.').flatMap((step) => (step.endsWith('[]') ? [step.slice(0, -2), 0] : [step]));
+  const root: Record<string, unknown> = plugin === 'openid-connect' ? { client_id: 'c', bearer_only: true } : {};
+  let holder: Record<string | number, unknown> = root;
+  for (const [at, step] of steps.entries()) {
+    const isLast = at === steps.length - 1;
+    const next = isLast ? 'x' : typeof steps[at + 1] === 'number' ? [] : {};
+    holder[step] = next;
+    if (!isLast) holder = next as Record<string | number, unknown>;
+  }
+  return root;
 }

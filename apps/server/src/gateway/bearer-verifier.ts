@@ -25,6 +25,8 @@ export interface BearerOptions {
   readonly jwt_verification_cache_ignore: boolean;
   readonly ssl_verify: boolean;
   readonly timeout: number;
+  /** Seconds by which the issuer's clock and ours may differ. */
+  readonly iat_slack: number;
 }
 
 export type VerifiedBearer =
@@ -35,7 +37,6 @@ const algorithms = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512', 'PS256
 const maxAnswerBytes = 256 * 1024;
 /** Shortest time between two fetches of the keys: an unknown `kid` must not become an attack on the issuer. */
 const cooldownMs = 10_000;
-const leewaySeconds = 120;
 
 interface Discovered {
   readonly issuer: string;
@@ -85,7 +86,7 @@ export class BearerVerifier {
     const { issuer } = this.#options.public_key === undefined ? await this.#discover() : { issuer: undefined };
     const options = {
       algorithms: accepted,
-      clockTolerance: leewaySeconds,
+      clockTolerance: this.#options.iat_slack,
       ...(issuer === undefined ? {} : { issuer }),
     };
     try {

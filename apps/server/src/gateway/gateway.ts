@@ -474,7 +474,7 @@ export class Gateway {
       ...(exchange.caller ? { actor: exchange.caller.actor } : {}),
       ...(exchange.consumer ? { consumer: exchange.consumer.username } : {}),
       ...(exchange.decisionId === undefined ? {} : { decision_id: exchange.decisionId }),
-      ...(exchange.llm ? { llm: exchange.llm.summary() } : {}),
+      ...(exchange.llm ? { llm: exchange.llm.summary(), ...exchange.llm.logged } : {}),
       ...(traceId === undefined ? {} : { trace_id: traceId }),
     });
   }

@@ -63,11 +63,11 @@ const statuses = (values: readonly number[]): TUnsafe<number[]> =>
   });
 const count = (value: number, minimum: number) => Type.Integer({ minimum, maximum: 254, default: value });
 
-const activeCheck = Type.Object(
+export const activeCheck = Type.Object(
   {
     type: oneOf(['http', 'https', 'tcp'], { default: 'http' }),
     timeout: Type.Number({ default: 1 }),
-    concurrency: Type.Integer({ default: 10 }),
+    concurrency: Type.Integer({ minimum: 1, default: 10 }),
     host: Type.Optional(hostName),
     port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
     http_method: oneOf(httpMethods, { default: 'GET' }),

@@ -8,6 +8,7 @@ import Ajv, { type ValidateFunction } from 'ajv';
 import { checkExpression } from './expression.js';
 import type { At } from './file-lines.js';
 import type { Plugin, PluginRegistry } from './plugin.js';
+import { whyRefused } from './refused-fields.js';
 import { findUndefinedReference } from './resource-references.js';
 import { type GatewayFile, type ResourceKind, resourceKinds } from './resource-schemas.js';
 
@@ -31,7 +32,7 @@ function validatorOf(schema: TSchema): ValidateFunction {
 }
 
 /** `_meta` of every plugin. `pre_function` would be Lua. */
-const metaSchema = {
+export const metaSchema = {
   type: 'object',
   properties: {
     disable: { type: 'boolean' },
@@ -70,7 +71,11 @@ function describe(error: Fault, at: At, plugin: string | undefined): string {
   const inside = error.instancePath.split('/').slice(1);
   const where =
     plugin === undefined ? [...at, ...inside].join('.') : `plugin ${plugin}: ${[plugin, ...inside].join('.')}`;
-  if (typeof extra === 'string') return `${where} has '${extra}', which this gateway does not support`;
+  if (typeof extra === 'string') {
+    const meta = at.at(-1) === '_meta' ? ['_meta'] : [];
+    const why = plugin === undefined ? undefined : whyRefused(plugin, [...meta, ...inside, extra]);
+    return `${where} has '${extra}', which this gateway does not support${why === undefined ? '' : `: ${why}`}`;
+  }
   const allowed = error.params['allowedValues'];
   return `${where} ${error.message ?? 'is wrong'}${Array.isArray(allowed) ? `: ${allowed.join(', ')}` : ''}`;
 }

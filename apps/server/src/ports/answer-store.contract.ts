@@ -39,7 +39,7 @@ export function describeAnswerStore(name: string, open: () => Promise<AnswerStor
         await store.addNear('s', direction, key, 60_000);
       }
       const near = async (scope: string, at: Float32Array, threshold: number) =>
-        (await store.nearest(scope, at, threshold))?.body.toString();
+        (await store.nearest(scope, at, { threshold, candidates: 1 }))?.body.toString();
       expect(await near('s', vector(10, 1), 0.9)).toBe('east');
       expect(await near('s', vector(1, 10), 0.9)).toBe('north');
       expect(await near('s', vector(1, 1), 0.9)).toBeUndefined();
@@ -53,7 +53,20 @@ export function describeAnswerStore(name: string, open: () => Promise<AnswerStor
     it('are not found by nearness when they are gone', async () => {
       await store.set('gone', answer('gone'), 30);
       await store.addNear('g', vector(1, 0), 'gone', 60_000);
-      await vi.waitFor(async () => expect(await store.nearest('g', vector(1, 0), 0.9)).toBeUndefined(), 5_000);
+      await vi.waitFor(
+        async () => expect(await store.nearest('g', vector(1, 0), { threshold: 0.9, candidates: 1 })).toBeUndefined(),
+        5_000,
+      );
+    });
+
+    it('are looked for among as many of the nearest as is said, should the nearest be gone', async () => {
+      await store.set('near', answer('near'), 30);
+      await store.set('next', answer('next'), 60_000);
+      await store.addNear('k', vector(1, 0), 'near', 60_000);
+      await store.addNear('k', vector(1, 0.1), 'next', 60_000);
+      await vi.waitFor(async () => expect(await store.get('near')).toBeUndefined(), 5_000);
+      const within = { threshold: 0.9, candidates: 2 };
+      expect((await store.nearest('k', vector(1, 0), within))?.body.toString()).toBe('next');
     });
   });
 }

@@ -10,14 +10,20 @@ export interface KeptAnswer {
   readonly storedMs: number;
 }
 
+export interface Nearness {
+  /** The least cosine. */
+  readonly threshold: number;
+  readonly candidates: number;
+}
+
 type Now<T> = T | Promise<T>;
 
 /** Errors: methods reject with `store.unavailable` when the answers cannot be reached. */
 export interface AnswerStore {
   get(key: string): Now<KeptAnswer | undefined>;
   set(key: string, answer: Pick<KeptAnswer, 'contentType' | 'body'>, ttlMs: number): Now<void>;
-  /** The nearest answer of the scope that is still there, when its cosine is at least `threshold`. */
-  nearest(scope: string, vector: Float32Array, threshold: number): Now<KeptAnswer | undefined>;
+  /** Of the nearest `candidates` whose cosine is at least `threshold`, the first that is still there. */
+  nearest(scope: string, vector: Float32Array, within: Nearness): Now<KeptAnswer | undefined>;
   /** Makes the answer under `key` findable by the vector of what was asked, of any length but 0. */
   addNear(scope: string, vector: Float32Array, key: string, ttlMs: number): Now<void>;
   close(): Now<void>;

@@ -96,9 +96,9 @@ export function redisAnswers(location: RedisLocation, index: string): AnswerStor
         .pexpire(prefix + key, ttlMs);
       await ask(() => transaction.exec());
     },
-    nearest: async (name, vector, threshold) => {
+    nearest: async (name, vector, { threshold, candidates }) => {
       const scope = await refresh(name);
-      for (const key of byNearness(scope, normalised(vector), threshold)) {
+      for (const key of byNearness(scope, normalised(vector), threshold).slice(0, candidates)) {
         const found = await get(key);
         if (found) return found;
         scope.vectors.delete(key);

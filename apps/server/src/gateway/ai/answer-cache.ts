@@ -2,7 +2,7 @@
  * Answers of language models kept in this process: found by an exact key, or by the nearness of what was asked. Bounded in bytes and in time;
  * what was used longest ago goes first.
  */
-import type { AnswerStore, KeptAnswer } from '../../ports/answer-store.port.js';
+import type { AnswerStore, KeptAnswer, Nearness } from '../../ports/answer-store.port.js';
 
 interface CachedAnswer extends KeptAnswer {
   readonly expiresMs: number;
@@ -66,20 +66,19 @@ export class AnswerCache implements AnswerStore {
     this.#bytes -= sizeOf(known);
   }
 
-  /** The nearest answer of the scope, when its cosine is at least `threshold`. Cost: linear in the scope's answers. */
-  nearest(scope: string, vector: Float32Array, threshold: number): CachedAnswer | undefined {
-    const list = this.#near.get(scope) ?? [];
+  /** Cost: linear in the scope's answers. */
+  nearest(scope: string, vector: Float32Array, { threshold, candidates }: Nearness): CachedAnswer | undefined {
     const now = this.#nowMs();
-    let best: Near | undefined;
-    let most = threshold;
-    for (const one of list) {
-      if (one.expiresMs <= now || one.vector.length !== vector.length) continue;
-      const cosine = cosineOf(one.vector, vector);
-      if (cosine < most) continue;
-      most = cosine;
-      best = one;
+    const near = (this.#near.get(scope) ?? [])
+      .filter((one) => one.expiresMs > now && one.vector.length === vector.length)
+      .map(({ key, vector: known }) => ({ key, cosine: cosineOf(known, vector) }))
+      .filter(({ cosine }) => cosine >= threshold)
+      .sort((a, b) => b.cosine - a.cosine);
+    for (const { key } of near.slice(0, candidates)) {
+      const found = this.get(key);
+      if (found) return found;
     }
-    return best && this.get(best.key);
+    return undefined;
   }
 
   addNear(scope: string, vector: Float32Array, key: string, ttlMs: number): void {

@@ -40,11 +40,12 @@ export const native: Backend = async ({ exchange, call, instance, leaving }) => 
   const body = instance.bodyFor(call);
   const bytes = body === call.body && call.bytes ? call.bytes : Buffer.from(JSON.stringify(body));
   const isStream = body['stream'] === true;
+  const own = instance.authHeaders;
   const headers = [
     'content-type: application/json',
     `accept: ${isStream ? 'text/event-stream' : 'application/json'}`,
     'accept-encoding: identity',
-    ...instance.authHeaders,
+    ...(own instanceof Promise ? await own : own),
   ];
   for (const name of passedOn) {
     const value = exchange.header(name);

@@ -1,6 +1,6 @@
 /** What plugins have to say about asking an instance: limits that are an instance's own, the policy about another one than it has allowed. */
 import type { Exchange } from '../exchange.js';
-import type { Handler } from '../plugin.js';
+import type { Handler, Outcome } from '../plugin.js';
 
 const key = {};
 
@@ -11,4 +11,11 @@ export function addGate(exchange: Exchange, gate: Handler): void {
   else exchange.keepState(key, [gate]);
 }
 
-export const gatesOf = (exchange: Exchange): readonly Handler[] => exchange.stateOf<readonly Handler[]>(key) ?? [];
+/** The first refusal; undefined when all of them agree. */
+export async function askGates(exchange: Exchange): Promise<Outcome> {
+  for (const gate of exchange.stateOf<readonly Handler[]>(key) ?? []) {
+    const outcome = await gate(exchange);
+    if (outcome) return outcome;
+  }
+  return undefined;
+}

@@ -26,13 +26,18 @@ export class InstanceBalancer {
   readonly #groups: readonly (readonly BalancedInstance[])[];
   readonly #keyOf: ((exchange: Exchange) => string) | undefined;
   readonly #nowMs: () => number;
+  readonly #isHealthy: (name: string) => boolean;
   readonly #current = new Map<Instance, number>();
   readonly #health = new Map<Instance, Health>();
 
-  /** `keyOf`: the same key gets the same instance; without it they take turns. A weight of 0 is never chosen. */
+  /**
+   * `keyOf`: the same key gets the same instance; without it they take turns. A weight of 0 is never chosen. `isHealthy`: what active checks
+   * say of the instance with a name.
+   */
   constructor(
     all: readonly BalancedInstance[],
     keyOf: ((exchange: Exchange) => string) | undefined,
+    isHealthy: (name: string) => boolean = () => true,
     nowMs: () => number = Date.now,
   ) {
     const usable = all.filter(({ weight }) => weight > 0);
@@ -40,11 +45,13 @@ export class InstanceBalancer {
     this.#groups = priorities.map((priority) => usable.filter((one) => one.priority === priority));
     this.#keyOf = keyOf;
     this.#nowMs = nowMs;
+    this.#isHealthy = isHealthy;
   }
 
   next(exchange: Exchange, tried: ReadonlySet<Instance>): Instance | undefined {
     const now = this.#nowMs();
-    const isWell = ({ instance }: BalancedInstance): boolean => (this.#health.get(instance)?.illUntilMs ?? 0) <= now;
+    const isWell = ({ instance }: BalancedInstance): boolean =>
+      (this.#health.get(instance)?.illUntilMs ?? 0) <= now && this.#isHealthy(instance.name);
     const left = this.#groups.map((group) => group.filter(({ instance }) => !tried.has(instance)));
     const group =
       left.map((list) => list.filter(isWell)).find((list) => list.length > 0) ?? left.find((list) => list.length > 0);

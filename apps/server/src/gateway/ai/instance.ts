@@ -4,18 +4,29 @@
  */
 import { type Static, Type } from '@sinclair/typebox';
 import { closed, oneOf } from '../resource-schemas.js';
+import { GcpToken, serviceAccountFault } from './gcp-token.js';
 import type { Json, LlmCall, LlmKind } from './llm-call.js';
 import { type ProviderName, providerNames, providers } from './providers.js';
 import { Transport } from './transport.js';
 
-const texts = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9._-]+$' }), Type.String(), closed);
+/** Header lines or parameters of an address by their names. */
+export const texts = Type.Record(Type.String({ pattern: '^[a-zA-Z0-9._-]+$' }), Type.String(), closed);
 
 const anyObject = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
 
 /** Fields of `ai-proxy` itself, and of each of `ai-proxy-multi`'s instances. */
 export const instanceFields = {
   provider: oneOf(providerNames),
-  provider_conf: Type.Optional(Type.Object({ region: Type.Optional(Type.String({ minLength: 1 })) }, closed)),
+  provider_conf: Type.Optional(
+    Type.Object(
+      {
+        region: Type.Optional(Type.String({ minLength: 1 })),
+        /** Google's, for `vertex-ai`. */
+        project_id: Type.Optional(Type.String({ minLength: 1 })),
+      },
+      closed,
+    ),
+  ),
   auth: Type.Object(
     {
       header: Type.Optional(texts),
@@ -26,6 +37,17 @@ export const instanceFields = {
             access_key_id: Type.String({ minLength: 1 }),
             secret_access_key: Type.String({ minLength: 1 }),
             session_token: Type.Optional(Type.String({ minLength: 1 })),
+          },
+          closed,
+        ),
+      ),
+      gcp: Type.Optional(
+        Type.Object(
+          {
+            service_account_json: Type.Optional(Type.String()),
+            /** Seconds, both. */
+            expire_early_secs: Type.Integer({ minimum: 0, default: 60 }),
+            max_ttl: Type.Optional(Type.Integer({ minimum: 1 })),
           },
           closed,
         ),
@@ -68,6 +90,11 @@ export const connectionFields = {
   max_req_body_size: Type.Integer({ minimum: 1, default: 67_108_864 }),
   max_response_bytes: Type.Optional(Type.Integer({ minimum: 1 })),
   max_stream_duration_ms: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Pieces of a stream that come in a burst are held back so long at most, and go out together; 0: each goes at once. */
+  streaming_flush_interval_ms: Type.Integer({ minimum: 0, default: 10 }),
+  logging: Type.Optional(
+    Type.Object({ summaries: Type.Boolean({ default: false }), payloads: Type.Boolean({ default: false }) }, closed),
+  ),
 };
 
 const instanceSchema = Type.Object(instanceFields);
@@ -92,7 +119,19 @@ export function instanceFault({
     if (!auth.aws) return 'bedrock needs auth.aws';
     if (conf?.region === undefined && endpoint === undefined) return 'bedrock needs provider_conf.region';
   } else if (auth.aws) return 'auth.aws is for bedrock';
-  if (provider !== 'bedrock' && endpoint === undefined && providers[provider].origin === undefined)
+  if (auth.gcp) {
+    const { service_account_json: account } = auth.gcp;
+    if (provider === 'bedrock' || provider === 'anthropic') return `auth.gcp is not for ${provider}`;
+    if (account === undefined)
+      return 'auth.gcp needs service_account_json, such as $env://GCP_SERVICE_ACCOUNT or $secret://…';
+    const fault = serviceAccountFault(account);
+    if (fault !== undefined) return fault;
+  }
+  if (provider === 'vertex-ai') {
+    if (endpoint === undefined && (conf?.region === undefined || conf.project_id === undefined))
+      return 'vertex-ai needs provider_conf.project_id and provider_conf.region, or override.endpoint';
+  } else if (conf?.project_id !== undefined) return 'provider_conf.project_id is for vertex-ai';
+  if (provider !== 'bedrock' && provider !== 'vertex-ai' && endpoint === undefined && !providers[provider].origin)
     return `${provider} needs override.endpoint`;
   const endsHeader = ['\r', '\n', '\0'];
   if (Object.values(auth.header ?? {}).some((value) => endsHeader.some((one) => value.includes(one))))
@@ -109,6 +148,7 @@ export class Instance {
   readonly #hasOwnPath: boolean;
   readonly #authHeaders: readonly string[];
   readonly #query: string;
+  readonly #gcp: GcpToken | undefined;
   #transport: Transport | undefined;
 
   constructor(configuration: InstanceConfiguration, connection: ConnectionConfiguration) {
@@ -117,11 +157,8 @@ export class Instance {
     this.provider = provider;
     this.configuration = configuration;
     this.connection = connection;
-    this.url = new URL(
-      override?.endpoint ??
-        providers[provider].origin ??
-        `https://bedrock-runtime.${conf?.region ?? 'us-east-1'}.amazonaws.com`,
-    );
+    this.url = new URL(override?.endpoint ?? providers[provider].origin ?? regionalOrigin(provider, conf?.region));
+    this.#gcp = auth.gcp && new GcpToken(auth.gcp, connection.ssl_verify);
     this.#hasOwnPath = this.url.pathname !== '/';
     this.#authHeaders = Object.entries(auth.header ?? {}).map(([name, value]) => `${name}: ${value}`);
     const query = new URLSearchParams(this.url.search);
@@ -147,8 +184,25 @@ export class Instance {
     return this.#transport;
   }
 
-  get authHeaders(): readonly string[] {
-    return this.#authHeaders;
+  /** Lines of the request's head. A promise only while a token has to be fetched, which may be refused. */
+  get authHeaders(): readonly string[] | Promise<readonly string[]> {
+    const { token } = this;
+    if (token === undefined) return this.#authHeaders;
+    const withToken = (value: string): readonly string[] => [
+      ...this.#authHeaders.filter((line) => !/^authorization:/i.test(line)),
+      `authorization: Bearer ${value}`,
+    ];
+    return typeof token === 'string' ? withToken(token) : token.then(withToken);
+  }
+
+  /** Google's, for `auth.gcp`. */
+  get token(): string | Promise<string> | undefined {
+    return this.#gcp?.get();
+  }
+
+  /** What must not be repeated anywhere, beyond what the configuration says. */
+  get derivedSecrets(): readonly string[] {
+    return this.#gcp?.secrets ?? [];
   }
 
   /** The model that will be asked for. */
@@ -159,7 +213,7 @@ export class Instance {
   /** With the query; undefined: the format must be translated. */
   nativePath(kind: LlmKind): string | undefined {
     if (this.speaksGoogle) return undefined;
-    const path = providers[this.provider].native[kind];
+    const path = this.provider === 'vertex-ai' ? this.#vertexPath(kind) : providers[this.provider].native[kind];
     if (path === undefined) return undefined;
     if (!this.#hasOwnPath) return path + this.#query;
     const own = this.url.pathname;
@@ -167,6 +221,16 @@ export class Instance {
     const isChat = own.endsWith('/chat/completions') && kind !== 'openai-chat';
     if (isChat && kind !== 'openai-embeddings') return undefined;
     return (isChat ? own.replace(/chat\/completions$/, 'embeddings') : own) + this.#query;
+  }
+
+  /** Chats in OpenAI's format; embeddings have a format of their own there. */
+  #vertexPath(kind: LlmKind): string | undefined {
+    return kind === 'openai-chat' ? `/v1beta1/${this.vertexLocation}/endpoints/openapi/chat/completions` : undefined;
+  }
+
+  get vertexLocation(): string {
+    const { project_id: project = '-', region = '-' } = this.configuration.provider_conf ?? {};
+    return `projects/${encodeURIComponent(project)}/locations/${encodeURIComponent(region)}`;
   }
 
   /** `gemini` with Google's own kind of key: its native format, translated. */
@@ -182,7 +246,7 @@ export class Instance {
     const { options, override } = this.configuration;
     const changes: Record<string, unknown> = { ...options };
     const most = override?.llm_options?.max_tokens;
-    if (most !== undefined && call.kind !== 'openai-embeddings') changes[maxTokensField(call)] = most;
+    if (most !== undefined && call.kind !== 'openai-embeddings') changes[maxTokensField(call, this.provider)] = most;
     let body = call.body;
     for (const [name, value] of Object.entries(changes)) {
       if (body[name] === value) continue;
@@ -196,11 +260,18 @@ export class Instance {
 
   close(): void {
     this.#transport?.close();
+    this.#gcp?.close();
   }
 }
 
-function maxTokensField({ kind, body }: LlmCall): string {
+const regionalOrigin = (provider: ProviderName, region = 'us-east-1'): string =>
+  provider === 'vertex-ai'
+    ? `https://${region}-aiplatform.googleapis.com`
+    : `https://bedrock-runtime.${region}.amazonaws.com`;
+
+function maxTokensField({ kind, body }: LlmCall, provider: ProviderName): string {
   if (kind === 'openai-responses') return 'max_output_tokens';
+  if (kind === 'openai-chat' && provider === 'vertex-ai') return 'max_completion_tokens';
   return kind === 'openai-chat' && body['max_completion_tokens'] !== undefined ? 'max_completion_tokens' : 'max_tokens';
 }
 

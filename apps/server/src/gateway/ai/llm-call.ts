@@ -53,6 +53,10 @@ export class LlmCall {
   finishReason: string | undefined;
   responseModel: string | undefined;
   responseId: string | undefined;
+  /** The provider's own usage, by its names. */
+  rawUsage: Json | undefined;
+  /** What `logging` asks for, once the call has ended. */
+  logged: Json | undefined;
 
   constructor(about: {
     readonly kind: LlmKind;
@@ -77,6 +81,11 @@ export class LlmCall {
   /** Names of the tools that the model may call, each once. */
   get tools(): readonly string[] {
     return toolNames(this.body);
+  }
+
+  /** The answer asks for tools. */
+  get callsTools(): boolean {
+    return ['tool_calls', 'tool-calls', 'tool_use', 'function_call'].includes(this.finishReason ?? '');
   }
 
   /** A plugin has put another body in the place of the client's. */

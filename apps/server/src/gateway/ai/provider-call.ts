@@ -8,7 +8,8 @@ import type { Answer, Outcome } from '../plugin.js';
 import { UpstreamError } from '../upstreams/connection.js';
 import { type Backend, type BackendAnswer, type BackendRequest, native } from './backend.js';
 import { type ErrorTeller, safeEvent, withoutErrors } from './error-events.js';
-import { gatesOf } from './gates.js';
+import { askGates } from './gates.js';
+import { gathered } from './gathered.js';
 import type { Instance } from './instance.js';
 import { Leaving } from './leaving.js';
 import type { Json, LlmCall, Price } from './llm-call.js';
@@ -32,6 +33,8 @@ export interface CallPlan {
   readonly metrics: LlmMetrics;
   readonly maxResponseBytes: number;
   readonly maxStreamMs: number | undefined;
+  /** How long pieces of a burst are held back at most, in milliseconds. */
+  readonly flushIntervalMs: number;
   /** Hears what a provider says is wrong, masked. */
   readonly refused: (
     exchange: Exchange,
@@ -90,6 +93,7 @@ export async function callProvider(
     }
     call.attempts += 1;
     call.isComplete = false;
+    call.rawUsage = undefined;
     if (call.attempts > 1) plan.metrics.fellBack(call);
     const attempt = await tryOne(requestOf(exchange, call, instance, leaving), plan);
     if (attempt.kind === 'answer') {
@@ -117,14 +121,6 @@ const noInstance = (): Answer => ({
     retryAfterSeconds: 1,
   }),
 });
-
-async function askGates(exchange: Exchange): Promise<Outcome> {
-  for (const gate of gatesOf(exchange)) {
-    const outcome = await gate(exchange);
-    if (outcome) return outcome;
-  }
-  return undefined;
-}
 
 async function tryOne(request: Parameters<Backend>[0], plan: CallPlan): Promise<Attempt> {
   const { instance, call } = request;
@@ -259,7 +255,9 @@ async function streamed(
   plan: CallPlan,
   began: number,
 ): Promise<Attempt> {
-  const iterator = withoutErrors(answer.body, tellerOf(request, plan, answer.status))[Symbol.asyncIterator]();
+  const pieces = withoutErrors(answer.body, tellerOf(request, plan, answer.status));
+  const body = plan.flushIntervalMs > 0 ? gathered(pieces, plan.flushIntervalMs) : pieces;
+  const iterator = body[Symbol.asyncIterator]();
   const first = await iterator.next();
   noteFirstByte(request, began);
   if (first.done === true) {

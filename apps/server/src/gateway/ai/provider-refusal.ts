@@ -131,11 +131,12 @@ function textsIn(value: unknown): readonly string[] {
   return Object.values(value).flatMap(textsIn);
 }
 
-function secretsOf({ configuration: { auth } }: Instance): readonly string[] {
+function secretsOf({ configuration: { auth }, derivedSecrets }: Instance): readonly string[] {
   const values = [
     ...Object.values(auth.header ?? {}),
     ...Object.values(auth.query ?? {}),
     ...Object.values(auth.aws ?? {}),
+    ...derivedSecrets,
   ];
   return values
     .flatMap((value) => [value, ...value.split(/\s+/)])

@@ -10,6 +10,7 @@ export const providerNames = [
   'azure-openai',
   'openrouter',
   'gemini',
+  'vertex-ai',
   'bedrock',
 ] as const;
 export type ProviderName = (typeof providerNames)[number];
@@ -46,5 +47,7 @@ export const providers: Readonly<Record<ProviderName, Provider>> = {
     origin: 'https://generativelanguage.googleapis.com',
     native: { 'openai-chat': '/v1beta/openai/chat/completions', 'openai-embeddings': '/v1beta/openai/embeddings' },
   },
+  // Address and path hold the project and the region: `Instance` makes them.
+  'vertex-ai': { origin: undefined, native: {} },
   bedrock: { origin: undefined, native: {} },
 };

@@ -4,9 +4,11 @@ import type { Registry } from 'prom-client';
 import type { Exchange } from '../exchange.js';
 import type { PluginHooks, PluginScope } from '../plugin.js';
 import { closed } from '../resource-schemas.js';
+import { askGates } from './gates.js';
 import type { ConnectionConfiguration, Instance } from './instance.js';
 import type { LlmCall, Price } from './llm-call.js';
 import { llmMetrics } from './llm-metrics.js';
+import { LoggedAnswer, type LoggingConfiguration, requestOf, summaryOf } from './logged-call.js';
 import { type CallPlan, callProvider, choose, defaultMaxResponseBytes } from './provider-call.js';
 import { readCall } from './read-call.js';
 
@@ -33,6 +35,7 @@ export function planParts(connection: ConnectionConfiguration, scope: PluginScop
     metrics: llmMetrics(scope.services.metrics.registry as Registry),
     maxResponseBytes: connection.max_response_bytes ?? defaultMaxResponseBytes,
     maxStreamMs: connection.max_stream_duration_ms,
+    flushIntervalMs: connection.streaming_flush_interval_ms,
     refused: ({ requestId }: Exchange, { provider, instance, model }: LlmCall, about: object) =>
       scope.logger.warn(
         { request_id: requestId, provider, instance, model: model.slice(0, 200), ...about },
@@ -41,12 +44,37 @@ export function planParts(connection: ConnectionConfiguration, scope: PluginScop
   };
 }
 
+export interface ProxyOptions {
+  readonly plan: CallPlan;
+  readonly connection: ConnectionConfiguration;
+  readonly instances: readonly Instance[];
+  /**
+   * Chooses the first instance by what is said, after the guard has seen it. The policy has then judged the plan's first one; about another it
+   * is asked again before it is called.
+   */
+  readonly pick?: (exchange: Exchange, call: LlmCall) => Promise<Instance>;
+}
+
 /** Hooks that make the call by a plan. The first instance is chosen before the policy is asked, so that it knows whom it judges. */
-export function proxyHooks(plan: CallPlan, maxBodyBytes: number, instances: readonly Instance[]): PluginHooks {
+export function proxyHooks({ plan, connection, instances, pick }: ProxyOptions): PluginHooks {
   const key = {};
   return {
+    ...(pick
+      ? {
+          access: async (exchange) => {
+            const { llm: call } = exchange;
+            if (!call) return undefined;
+            const picked = await pick(exchange, call);
+            choose(call, picked, plan);
+            exchange.keepState(key, picked);
+            // Now, because an answer may come from the cache, which is before any provider.
+            return await askGates(exchange);
+          },
+        }
+      : {}),
+    ...loggingHooks(connection.logging),
     rewrite: async (exchange) => {
-      const call = await readCall(exchange, maxBodyBytes);
+      const call = await readCall(exchange, connection.max_req_body_size);
       const first = plan.next(exchange, new Set());
       if (first) choose(call, first, plan);
       exchange.keepState(key, first);
@@ -61,11 +89,39 @@ export function proxyHooks(plan: CallPlan, maxBodyBytes: number, instances: read
       const { llm: call } = exchange;
       if (!call) return;
       tellVariables(exchange, call);
+      if (connection.logging) call.logged = loggedOf(exchange, call, connection.logging);
       plan.metrics.ended(call, exchange.status, (performance.now() - exchange.startedMs) / 1000);
     },
     close: () => {
       for (const instance of instances) instance.close();
     },
+  };
+}
+
+const answerKey = {};
+
+function loggingHooks(logging: LoggingConfiguration | undefined): Pick<PluginHooks, 'bodyFilter'> {
+  if (!logging?.payloads) return {};
+  return {
+    bodyFilter: (exchange, chunk) => {
+      if (!exchange.llm) return chunk;
+      const answer = exchange.stateOf<LoggedAnswer>(answerKey) ?? new LoggedAnswer();
+      exchange.keepState(answerKey, answer);
+      answer.push(chunk);
+      return chunk;
+    },
+  };
+}
+
+function loggedOf(exchange: Exchange, call: LlmCall, { summaries, payloads }: LoggingConfiguration) {
+  return {
+    ...(summaries ? { llm_summary: summaryOf(exchange, call) } : {}),
+    ...(payloads
+      ? {
+          llm_request: requestOf(call),
+          llm_response_text: { content: exchange.stateOf<LoggedAnswer>(answerKey)?.text() ?? '' },
+        }
+      : {}),
   };
 }
 

@@ -73,12 +73,34 @@ export class Reservations {
 const unsaidMaxTokens = 4096;
 
 /** Prompt and answer, in tokens; with an answer of unknown length the prompt must fit and the rest is taken as far as it goes. */
-export function tokenWish(call: LlmCall, strategy: 'total_tokens' | 'prompt_tokens' | 'completion_tokens'): Wish {
+export function tokenWish(call: LlmCall, strategy: string): Wish {
   const prompt = strategy === 'completion_tokens' ? 0 : call.promptTokens;
   if (strategy === 'prompt_tokens') return { least: Math.max(1, prompt), most: Math.max(1, prompt) };
   const isSaid = call.maxTokens > 0 || call.kind === 'openai-embeddings';
   const most = Math.max(1, prompt + (isSaid ? call.maxTokens : unsaidMaxTokens));
   return { least: isSaid ? most : Math.max(1, prompt), most };
+}
+
+/** Usage by all the names that providers have for it, before any provider has said it. */
+export const usageFields = (input: number, output: number): Readonly<Record<string, number>> => ({
+  ...{ prompt_tokens: input, input_tokens: input, completion_tokens: output, output_tokens: output },
+  total_tokens: input + output,
+});
+
+/** What an expression makes of the estimates; the dearer of a short and a long answer, should it be odd. */
+export function expressionWish(call: LlmCall, cost: (usage: Readonly<Record<string, number>>) => number): Wish {
+  const isSaid = call.maxTokens > 0 || call.kind === 'openai-embeddings';
+  const of = (output: number): number => {
+    try {
+      return cost(usageFields(call.promptTokens, output));
+    } catch {
+      // It may divide by what is not known yet.
+      return call.promptTokens + output;
+    }
+  };
+  const short = of(0);
+  const most = Math.max(1, short, of(isSaid ? call.maxTokens : unsaidMaxTokens));
+  return { least: isSaid ? most : Math.max(1, Math.min(short, most)), most };
 }
 
 const millionths = (money: number): number => Math.ceil(money * 1e6 - 1e-9);

@@ -81,6 +81,7 @@ export class UsageReader {
   }
 
   #usage(usage: Json): void {
+    this.#call.rawUsage = { ...this.#call.rawUsage, ...usage };
     const input = count(usage['prompt_tokens']) ?? count(usage['input_tokens']);
     const output = count(usage['completion_tokens']) ?? count(usage['output_tokens']);
     const details = usage['prompt_tokens_details'] ?? usage['input_tokens_details'];

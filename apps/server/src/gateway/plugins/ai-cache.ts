@@ -7,6 +7,7 @@ import type { AnswerStore, KeptAnswer } from '../../ports/answer-store.port.js';
 import { AnswerCache } from '../ai/answer-cache.js';
 import { exactKey, type MatchOptions, semanticKey } from '../ai/cache-key.js';
 import { Embedder } from '../ai/embedder.js';
+import { failMode, whenUnreadable } from '../ai/fail-mode.js';
 import type { LlmCall } from '../ai/llm-call.js';
 import type { Exchange } from '../exchange.js';
 import { locationOf, singleRedisFields } from '../limits/redis-fields.js';
@@ -15,6 +16,14 @@ import { closed, oneOf } from '../resource-schemas.js';
 import { readerOf } from '../variables.js';
 
 const flag = Type.Boolean({ default: true });
+
+const embeddingFields = {
+  api_key: Type.String(),
+  dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Milliseconds. */
+  timeout: Type.Integer({ minimum: 1, default: 5000 }),
+  ssl_verify: flag,
+};
 
 const schema = Type.Object(
   {
@@ -27,8 +36,10 @@ const schema = Type.Object(
       Type.Object(
         {
           similarity_threshold: Type.Number({ minimum: 0, maximum: 1, default: 0.95 }),
+          /** Nearest questions that are looked at until one still has its answer. */
+          top_k: Type.Integer({ minimum: 1, default: 1 }),
           ttl: Type.Integer({ minimum: 1, default: 86_400 }),
-          distance_metric: Type.Optional(oneOf(['cosine'])),
+          distance_metric: oneOf(['cosine'], { default: 'cosine' }),
           vector_search: Type.Optional(
             Type.Object(
               {
@@ -42,20 +53,22 @@ const schema = Type.Object(
           ),
           embedding: Type.Object(
             {
-              openai: Type.Object(
-                {
-                  model: Type.String(),
-                  api_key: Type.String(),
-                  endpoint: Type.String({ pattern: '^https?://', default: 'https://api.openai.com/v1/embeddings' }),
-                  dimensions: Type.Optional(Type.Integer({ minimum: 1 })),
-                  /** Milliseconds. */
-                  timeout: Type.Integer({ minimum: 1, default: 5000 }),
-                  ssl_verify: flag,
-                },
-                closed,
+              openai: Type.Optional(
+                Type.Object(
+                  {
+                    model: Type.String(),
+                    endpoint: Type.String({ pattern: '^https?://', default: 'https://api.openai.com/v1/embeddings' }),
+                    ...embeddingFields,
+                  },
+                  closed,
+                ),
+              ),
+              /** The endpoint names deployment and version of the API. */
+              azure_openai: Type.Optional(
+                Type.Object({ endpoint: Type.String({ pattern: '^https?://' }), ...embeddingFields }, closed),
               ),
             },
-            closed,
+            { ...closed, oneOf: [{ required: ['openai'] }, { required: ['azure_openai'] }] },
           ),
           match: Type.Object(
             {
@@ -84,6 +97,8 @@ const schema = Type.Object(
       }),
     ),
     cache_headers: flag,
+    /** What becomes of a request that no `ai-proxy` has read as a call. */
+    fail_mode: failMode,
     max_cache_body_size: Type.Integer({ minimum: 0, default: 1_048_576 }),
   },
   closed,
@@ -132,7 +147,7 @@ export const aiCache: Plugin<Configuration> = {
       };
     const scopeOf = keyScope(configuration, scope);
     const semantic = configuration.layers.includes('semantic') ? configuration.semantic : undefined;
-    const embedder = semantic && embedderOf(semantic.embedding.openai);
+    const embedder = semantic && embedderOf(semantic.embedding);
     const isBypassed = bypass(configuration);
     const state = {};
 
@@ -142,7 +157,10 @@ export const aiCache: Plugin<Configuration> = {
       if (about.text === '' || hasMedia(call)) return undefined;
       try {
         const vector = await embedder.embed(about.text);
-        const found = await cache.nearest(about.scope, vector, semantic.similarity_threshold);
+        const found = await cache.nearest(about.scope, vector, {
+          threshold: semantic.similarity_threshold,
+          candidates: semantic.top_k,
+        });
         if (found) return replay(exchange, call, found, 'semantic-hit');
         exchange.keepState(state, { near: { scope: about.scope, vector }, chunks: [], bytes: 0 } satisfies Kept);
       } catch (error) {
@@ -154,7 +172,7 @@ export const aiCache: Plugin<Configuration> = {
     return {
       access: (exchange) => {
         const { llm: call } = exchange;
-        if (!call) return undefined;
+        if (!call) return whenUnreadable(configuration.fail_mode, 'ai-cache', exchange, scope.logger);
         if (isBypassed(exchange)) {
           call.cache = 'bypass';
           return undefined;
@@ -181,7 +199,7 @@ export const aiCache: Plugin<Configuration> = {
         if (kept.bytes <= configuration.max_cache_body_size) kept.chunks.push(Buffer.from(chunk));
         else kept.chunks.length = 0;
         if (!isLast || kept.bytes > configuration.max_cache_body_size) return chunk;
-        if (exchange.status !== 200 || !call.isComplete || (!keepsToolCalls && callsTools(call))) return chunk;
+        if (exchange.status !== 200 || !call.isComplete || (!keepsToolCalls && call.callsTools)) return chunk;
         const key = exactKey(call, scopeOf(exchange));
         const contentType = exchange.head?.get('content-type') ?? 'application/json';
         const keep = async (): Promise<void> => {
@@ -208,19 +226,17 @@ function answersOf(configuration: Configuration, maxBytes: number, scope: Plugin
   );
 }
 
-const callsTools = ({ finishReason }: LlmCall): boolean =>
-  finishReason === 'tool_calls' ||
-  finishReason === 'tool-calls' ||
-  finishReason === 'tool_use' ||
-  finishReason === 'function_call';
-
 /** Pictures and sound are not in the text that is compared. */
 const hasMedia = ({ body }: LlmCall): boolean =>
   /"(?:image_url|image|input_image|input_audio|source|file)"/.test(JSON.stringify(body['messages'] ?? body['input']));
 
-function embedderOf(openai: NonNullable<Configuration['semantic']>['embedding']['openai']): Embedder {
-  const { endpoint, api_key: apiKey, model, dimensions, timeout: timeoutMs, ssl_verify: sslVerify } = openai;
-  return new Embedder({ endpoint, apiKey, model, dimensions, timeoutMs, sslVerify });
+/** The schema has one of the two. */
+function embedderOf({ openai, azure_openai: azure }: NonNullable<Configuration['semantic']>['embedding']) {
+  const one = openai ?? azure;
+  if (!one) return undefined;
+  const { endpoint, dimensions, timeout: timeoutMs, ssl_verify: sslVerify } = one;
+  const headers = openai ? [`authorization: Bearer ${one.api_key}`] : [`api-key: ${one.api_key}`];
+  return new Embedder({ endpoint, headers, model: openai?.model, dimensions, timeoutMs, sslVerify });
 }
 
 function keyScope(

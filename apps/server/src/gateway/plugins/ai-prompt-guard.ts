@@ -5,6 +5,7 @@
 import { compileRegex } from '@bailiwick/rego';
 import { type Static, Type } from '@sinclair/typebox';
 import { redactedAnswer, redactedCall } from '../ai/answer-texts.js';
+import { failMode, whenUnreadable } from '../ai/fail-mode.js';
 import { injectionPatterns } from '../ai/injection-patterns.js';
 import { redactWhole } from '../ai/json-redactor.js';
 import type { LlmCall } from '../ai/llm-call.js';
@@ -25,6 +26,8 @@ const schema = Type.Object(
     deny_patterns: patterns,
     match_all_roles: Type.Boolean({ default: false }),
     match_all_conversation_history: Type.Boolean({ default: false }),
+    /** What becomes of a body that is none of the formats. */
+    fail_mode: failMode,
     max_req_body_size: Type.Integer({ minimum: 1, default: 67_108_864 }),
   },
   closed,
@@ -86,8 +89,9 @@ export const aiPromptGuard: Plugin<Configuration> = {
         try {
           call = await readCall(exchange, configuration.max_req_body_size);
         } catch (error) {
-          if ((error as { details?: { reason?: string } }).details?.reason !== 'llm.unknown_format') throw error;
-          return refuse('Request format not recognized by ai-prompt-guard');
+          const { reason } = (error as { readonly details?: { readonly reason?: string } }).details ?? {};
+          if (reason !== 'llm.unknown_format' && reason !== 'llm.bad_body') throw error;
+          return whenUnreadable(configuration.fail_mode, 'ai-prompt-guard', exchange, scope.logger);
         }
         const refused = judge(call);
         if (refused) return refused;

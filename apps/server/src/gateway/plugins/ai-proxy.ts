@@ -24,6 +24,6 @@ export const aiProxy: Plugin<Static<typeof schema>> = {
       retryWithinMs: 0,
       observed: () => undefined,
     };
-    return proxyHooks(plan, configuration.max_req_body_size, [instance]);
+    return proxyHooks({ plan, connection: configuration, instances: [instance] });
   },
 };

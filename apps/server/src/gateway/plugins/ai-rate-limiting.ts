@@ -4,16 +4,19 @@
  */
 import { BailiwickError } from '@bailiwick/contract';
 import { type Static, Type } from '@sinclair/typebox';
+import { compileCostExpression } from '../ai/cost-expression.js';
 import { addGate } from '../ai/gates.js';
 import type { LlmCall, TokenUsage } from '../ai/llm-call.js';
 import {
   calendarWindow,
+  expressionWish,
   type Limit,
   moneyUsed,
   moneyWish,
   type Refused,
   reservationsOf,
   tokenWish,
+  usageFields,
 } from '../ai/reservations.js';
 import type { Exchange } from '../exchange.js';
 import { counterName, limitKey, numberOf } from '../limits/limit-key.js';
@@ -35,7 +38,11 @@ const schema = Type.Object(
     limit: Type.Optional(positive),
     /** Seconds. */
     time_window: Type.Optional(positive),
-    limit_strategy: oneOf(['total_tokens', 'prompt_tokens', 'completion_tokens'], { default: 'total_tokens' }),
+    limit_strategy: oneOf(['total_tokens', 'prompt_tokens', 'completion_tokens', 'expression'], {
+      default: 'total_tokens',
+    }),
+    /** Lua's arithmetic over the provider's usage fields, for `limit_strategy: expression`. */
+    cost_expr: Type.Optional(Type.String({ minLength: 1, maxLength: 1000 })),
     instances: Type.Optional(
       Type.Array(Type.Object({ name: Type.String(), limit: positive, time_window: positive }, closed), { minItems: 1 }),
     ),
@@ -88,7 +95,7 @@ export const aiRateLimiting: Plugin<Configuration> = {
   priority: 1030,
   schema,
   metadataSchema,
-  check: (configuration) => missingRedisField(configuration as RedisConfiguration),
+  check: (configuration) => missingRedisField(configuration as RedisConfiguration) ?? expressionFault(configuration),
   compile: (configuration, scope) => {
     const store = storeOf('ai-rate-limiting', configuration as RedisConfiguration, scope);
     const tokenLimits = tokenLimitsOf(configuration, scope);
@@ -148,9 +155,12 @@ function headers(configuration: Configuration, store: ReturnType<typeof storeOf>
 function tokenLimitsOf(configuration: Configuration, scope: PluginScope): LimitsOf {
   const { limit_strategy: strategy, rules, instances = [], limit, time_window: window } = configuration;
   const counter = counterName('ai-rate-limiting', configuration, scope.owner);
-  const used = (usage: TokenUsage): number =>
-    (strategy === 'completion_tokens' ? 0 : usage.inputTokens) +
-    (strategy === 'prompt_tokens' ? 0 : usage.outputTokens);
+  const expression = strategy === 'expression' ? compileCostExpression(configuration.cost_expr ?? '0') : undefined;
+  const used = (usage: TokenUsage, call: LlmCall): number => {
+    if (expression) return expression(call.rawUsage ?? usageFields(usage.inputTokens, usage.outputTokens));
+    const prompt = strategy === 'completion_tokens' ? 0 : usage.inputTokens;
+    return prompt + (strategy === 'prompt_tokens' ? 0 : usage.outputTokens);
+  };
   const build = (name: string, count: number | string, seconds: number | string, names: Limit['headers']) => {
     const limitOf = numberOf(count);
     const windowOf = numberOf(seconds);
@@ -158,8 +168,8 @@ function tokenLimitsOf(configuration: Configuration, scope: PluginScope): Limits
       counter: `${counter}/${name}${suffix}`,
       limit: limitOf(exchange),
       windowMs: windowOf(exchange) * 1000,
-      wish: tokenWish(call, strategy),
-      used,
+      wish: expression ? expressionWish(call, expression) : tokenWish(call, strategy),
+      used: (usage) => used(usage, call),
       headers: names,
       kind: 'tokens',
     });
@@ -188,6 +198,17 @@ function tokenLimitsOf(configuration: Configuration, scope: PluginScope): Limits
     if (limit === undefined || window === undefined) return [];
     return [build('all', limit, window, headerNames('X-AI-RateLimit', `-${call.instance}`))(exchange, call)];
   };
+}
+
+function expressionFault({ limit_strategy: strategy, cost_expr: text }: Configuration): string | undefined {
+  if (strategy !== 'expression') return text === undefined ? undefined : 'cost_expr is for limit_strategy expression';
+  if (text === undefined) return 'limit_strategy expression needs cost_expr';
+  try {
+    compileCostExpression(text);
+    return undefined;
+  } catch (error) {
+    return `cost_expr: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }
 
 const headerNames = (prefix: string, suffix: string): NonNullable<Limit['headers']> => [

@@ -92,7 +92,7 @@ export const httpLogger: Plugin<Configuration> = {
         : {}),
       log: (exchange) => {
         const entry = format ? { ...format(exchange), ...common(exchange) } : fullEntry(exchange);
-        Object.assign(entry, more?.(exchange));
+        Object.assign(entry, more?.(exchange), exchange.llm?.logged);
         const kept = exchange.stateOf<Bodies>(key);
         const target = (name: 'request' | 'response'): Entry => {
           entry[name] = typeof entry[name] === 'object' && entry[name] !== null ? entry[name] : {};

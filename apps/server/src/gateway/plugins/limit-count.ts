@@ -34,6 +34,8 @@ const schema = Type.Object(
     rejected_code: Type.Integer({ minimum: 200, maximum: 599, default: 503 }),
     rejected_msg: Type.Optional(Type.String({ minLength: 1 })),
     allow_degradation: Type.Boolean({ default: false }),
+    /** Counters are exact: anything but -1 would let several gateways count apart for so long. */
+    sync_interval: Type.Literal(-1, { default: -1 }),
     show_limit_quota_header: Type.Boolean({ default: true }),
     window_type: oneOf(['fixed', 'sliding'], { default: 'fixed' }),
     ...redisFieldsWithSentinel,

@@ -15,6 +15,8 @@ import { closed } from '../resource-schemas.js';
 /** Stands for the issuers that this installation accepts (its settings); no request is ever sent there. */
 export const ownDiscovery = 'http://issuer.bailiwick.internal/.well-known/openid-configuration';
 
+const defaultSlackSeconds = 120;
+
 const schema = Type.Object(
   {
     client_id: Type.String(),
@@ -56,9 +58,14 @@ const schema = Type.Object(
     introspection_expiry_claim: Type.Optional(Type.String()),
     jwk_expires_in: Type.Integer({ minimum: 1, default: 86_400 }),
     jwt_verification_cache_ignore: Type.Boolean({ default: false }),
+    /** Seconds by which the issuer's clock may differ from ours. */
+    iat_slack: Type.Integer({ minimum: 0, default: defaultSlackSeconds }),
     ssl_verify: Type.Boolean({ default: true }),
     /** Seconds. */
     timeout: Type.Integer({ minimum: 1, default: 3 }),
+    /** True would accept tokens that nobody has signed, or whose signature cannot be checked. */
+    accept_none_alg: Type.Optional(Type.Literal(false)),
+    accept_unsupported_alg: Type.Optional(Type.Literal(false)),
     access_token_in_authorization_header: Type.Boolean({ default: false }),
     set_access_token_header: Type.Boolean({ default: true }),
     set_id_token_header: Type.Boolean({ default: true }),
@@ -80,7 +87,10 @@ export const openidConnect: Plugin<OpenidConfiguration> = {
   check: (configuration) => {
     if (configuration.discovery !== ownDiscovery) return undefined;
     const verification = ['public_key', 'introspection_endpoint', 'token_signing_alg_values_expected'] as const;
-    const foreign = verification.find((name) => configuration[name] !== undefined);
+    const foreign =
+      configuration.iat_slack === defaultSlackSeconds
+        ? verification.find((name) => configuration[name] !== undefined)
+        : 'iat_slack';
     return foreign && `${foreign} is for another issuer; this installation's issuers are in its settings`;
   },
   compile: (configuration, scope) =>

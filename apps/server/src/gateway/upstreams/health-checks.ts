@@ -4,17 +4,26 @@
  */
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { connect } from 'node:net';
+import { connect, type LookupFunction } from 'node:net';
 import type { ActiveCheck, PassiveCheck } from '../resource-schemas.js';
-import type { UpstreamNode } from './upstream-node.js';
 
-interface Upstream {
-  readonly nodes: readonly UpstreamNode[];
-  readonly rewrittenHost: string | undefined;
+/** What of a node its checks need. */
+export interface CheckedNode {
+  readonly host: string;
+  readonly port: number;
+  /** The `Host` that it is asked with. */
+  readonly authority: string;
+  isHealthy: boolean;
 }
 
-export interface HealthChecker {
-  observed(node: UpstreamNode, outcome: number | 'timeout' | 'connection'): void;
+interface Upstream<N> {
+  readonly nodes: readonly N[];
+  readonly rewrittenHost: string | undefined;
+  readonly lookup?: LookupFunction;
+}
+
+export interface HealthChecker<N> {
+  observed(node: N, outcome: number | 'timeout' | 'connection'): void;
   stop(): void;
 }
 
@@ -28,17 +37,17 @@ interface Thresholds {
   readonly limits: Readonly<Record<Kind, number>>;
 }
 
-class Counter {
+class Counter<N extends CheckedNode> {
   readonly #thresholds: Thresholds;
-  readonly #counts = new WeakMap<UpstreamNode, Record<Kind, number>>();
-  readonly #move: (node: UpstreamNode, isHealthy: boolean) => void;
+  readonly #counts = new WeakMap<N, Record<Kind, number>>();
+  readonly #move: (node: N, isHealthy: boolean) => void;
 
-  constructor(thresholds: Thresholds, move: (node: UpstreamNode, isHealthy: boolean) => void) {
+  constructor(thresholds: Thresholds, move: (node: N, isHealthy: boolean) => void) {
     this.#thresholds = thresholds;
     this.#move = move;
   }
 
-  observe(node: UpstreamNode, outcome: Outcome): void {
+  observe(node: N, outcome: Outcome): void {
     const kind = this.#kindOf(outcome);
     if (!kind) return;
     const counts = this.#counts.get(node) ?? { success: 0, http: 0, tcp: 0, timeout: 0 };
@@ -72,12 +81,12 @@ function thresholdsOf(check: ActiveCheck | PassiveCheck): Thresholds {
 }
 
 /** `onChange` hears of every node that changes sides. */
-export function startHealthChecks(
-  upstream: Upstream,
+export function startHealthChecks<N extends CheckedNode>(
+  upstream: Upstream<N>,
   checks: { readonly active: ActiveCheck; readonly passive?: PassiveCheck },
-  onChange: (node: UpstreamNode, isHealthy: boolean) => void,
-): HealthChecker {
-  const move = (node: UpstreamNode, isHealthy: boolean): void => {
+  onChange: (node: N, isHealthy: boolean) => void,
+): HealthChecker<N> {
+  const move = (node: N, isHealthy: boolean): void => {
     if (node.isHealthy === isHealthy) return;
     node.isHealthy = isHealthy;
     onChange(node, isHealthy);
@@ -86,12 +95,25 @@ export function startHealthChecks(
   const passive = checks.passive ? new Counter(thresholdsOf(checks.passive), move) : undefined;
   const timers = new Set<NodeJS.Timeout>();
   let isStopped = false;
-  const schedule = (node: UpstreamNode): void => {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  /** At most `concurrency` nodes of an upstream are asked at once. */
+  const inTurn = async (node: N): Promise<Outcome> => {
+    if (running >= checks.active.concurrency) await new Promise<void>((resolve) => waiting.push(resolve));
+    running += 1;
+    try {
+      return await probe(upstream, node, checks.active);
+    } finally {
+      running -= 1;
+      waiting.shift()?.();
+    }
+  };
+  const schedule = (node: N): void => {
     const { healthy, unhealthy } = checks.active;
     const timer = setTimeout(
       () => {
         timers.delete(timer);
-        void probe(upstream, node, checks.active).then((outcome) => {
+        void inTurn(node).then((outcome) => {
           if (isStopped) return;
           active.observe(node, outcome);
           schedule(node);
@@ -114,14 +136,24 @@ export function startHealthChecks(
 }
 
 /** Never rejects. A TCP check that connects counts as the first healthy status. */
-function probe(upstream: Upstream, node: UpstreamNode, check: ActiveCheck): Promise<Outcome> {
-  const port = check.port ?? node.port;
-  return check.type === 'tcp' ? probeTcp(node.host, port, check) : probeHttp(upstream, node, port, check);
+function probe(upstream: Upstream<CheckedNode>, node: CheckedNode, check: ActiveCheck): Promise<Outcome> {
+  const at = {
+    host: node.host,
+    port: check.port ?? node.port,
+    ...(upstream.lookup ? { lookup: upstream.lookup } : {}),
+  };
+  return check.type === 'tcp' ? probeTcp(at, check) : probeHttp(upstream, node, at, check);
 }
 
-function probeTcp(host: string, port: number, check: ActiveCheck): Promise<Outcome> {
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly lookup?: LookupFunction;
+}
+
+function probeTcp(at: Place, check: ActiveCheck): Promise<Outcome> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port });
+    const socket = connect({ ...at });
     const settle = (outcome: Outcome): void => {
       socket.destroy();
       resolve(outcome);
@@ -132,7 +164,12 @@ function probeTcp(host: string, port: number, check: ActiveCheck): Promise<Outco
   });
 }
 
-function probeHttp(upstream: Upstream, node: UpstreamNode, port: number, check: ActiveCheck): Promise<Outcome> {
+function probeHttp(
+  upstream: Upstream<CheckedNode>,
+  node: CheckedNode,
+  at: Place,
+  check: ActiveCheck,
+): Promise<Outcome> {
   const headers: Record<string, string> = { host: check.host ?? upstream.rewrittenHost ?? node.authority };
   for (const line of check.req_headers ?? []) {
     const colon = line.indexOf(':');
@@ -140,8 +177,7 @@ function probeHttp(upstream: Upstream, node: UpstreamNode, port: number, check: 
   }
   return new Promise((resolve) => {
     const options = {
-      host: node.host,
-      port,
+      ...at,
       method: check.http_method,
       path: check.http_path,
       headers,

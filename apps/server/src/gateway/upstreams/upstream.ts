@@ -43,7 +43,7 @@ export class Upstream implements UpstreamTarget {
   readonly local: LocalService | undefined;
   readonly #tiers: readonly (readonly [readonly UpstreamNode[], Balancer])[];
   readonly #hashKey: ((exchange: Exchange) => string) | undefined;
-  readonly #checker: HealthChecker | undefined;
+  readonly #checker: HealthChecker<UpstreamNode> | undefined;
 
   constructor(id: string, definition: UpstreamDefinition, defaults: UpstreamDefaults) {
     this.id = id;

@@ -6,6 +6,7 @@ import { createOpenAI } from '@ai-sdk/openai';
 import type { EmbeddingModelV3, LanguageModelV3 } from '@ai-sdk/provider';
 import type { Instance } from '../instance.js';
 import { providerFetch } from './provider-fetch.js';
+import { vertexEmbeddings } from './vertex-embeddings.js';
 
 // The library wants a key of its own; the file's headers go over it.
 const apiKey = 'in-headers';
@@ -42,6 +43,7 @@ export function embeddingModelOf(
   signal: AbortSignal,
 ): EmbeddingModelV3 | undefined {
   if (instance.provider === 'bedrock') return bedrockOf(instance, signal).embedding(modelId);
+  if (instance.provider === 'vertex-ai') return vertexEmbeddings(instance, modelId, providerFetch(instance, signal));
   return instance.speaksGoogle ? googleOf(instance, signal).embedding(modelId) : undefined;
 }
 

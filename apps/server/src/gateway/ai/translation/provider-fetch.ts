@@ -11,7 +11,10 @@ export function providerFetch(instance: Instance, signal: AbortSignal, pathOf = 
   return async (input, init = {}) => {
     const url = new URL(typeof input === 'string' || input instanceof URL ? input : input.url);
     const lines = ['accept-encoding: identity'];
-    for (const [name, value] of new Headers(init.headers)) if (!dropped.has(name)) lines.push(`${name}: ${value}`);
+    const given = new Headers(init.headers);
+    const token = await instance.token;
+    if (token !== undefined) given.set('authorization', `Bearer ${token}`);
+    for (const [name, value] of given) if (!dropped.has(name)) lines.push(`${name}: ${value}`);
     const body = Buffer.from(typeof init.body === 'string' ? init.body : '');
     const answer = await instance.transport.send(pathOf(url.pathname + url.search), lines, body, signal);
     const headers = new Headers();
