@@ -161,7 +161,7 @@ export async function openStores(settings: Settings, onError: OnError): Promise<
   try {
     const embedded = keep(await openEmbedded({ directory: settings.dataDirectory }));
     const secrets = keep(await openSecrets(settings));
-    const decisionStore = await SqliteDecisionStore.open(embedded.database as unknown as Kysely<never>);
+    const decisionStore = await SqliteDecisionStore.open(embedded);
     const keyValueStore = await openKeyValueStore(settings, embedded, keep);
     const history = await openHistory(settings, embedded, keep);
     const relational = await openRelational(settings, embedded, keep, onError);

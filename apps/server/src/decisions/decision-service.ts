@@ -2,11 +2,11 @@
  * The one place where decisions are made: builds the policy's input, asks the enforcer, measures and logs. Everything that decides —
  * gateway, control plane, OPA's REST API — comes through here.
  */
-import { randomUUID } from 'node:crypto';
 import type { Value } from '@bailiwick/rego';
 import type { Verdict } from './decision.js';
 import type { DecisionLog } from './decision-log.js';
 import type { Enforcer } from './enforcer.js';
+import { orderedId } from './ordered-id.js';
 
 export interface Caller {
   /** Who, as it stands in logs: the token's `sub`, `api-key:ID`, `anonymous`. */
@@ -89,7 +89,7 @@ export class DecisionService {
       isControlPlane: about.isControlPlane,
     });
     const ms = performance.now() - startedMs;
-    const id = randomUUID();
+    const id = orderedId();
     this.#observer.decided(verdict, ms / 1e3, about.project);
     const isUnlogged = about.isLoggedOnlyWhenDenied === true && verdict.allowed;
     if (isUnlogged || !this.#log.wants(verdict)) return { ...verdict, id };

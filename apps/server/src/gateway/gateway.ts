@@ -3,13 +3,13 @@
  * connections of our own out: no framework on the data path. A reload swaps the whole table at once; a wrong file leaves the old one in
  * force.
  */
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { isBailiwickError } from '@bailiwick/contract';
+import { orderedId } from '../decisions/ordered-id.js';
 import type { ProblemAnswer } from '../http/problems.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
@@ -265,7 +265,7 @@ export class Gateway {
 
   #handle(request: IncomingMessage, response: ServerResponse, upgradeHead: Buffer | undefined): void {
     const given = request.headers['x-request-id'];
-    const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
+    const requestId = typeof given === 'string' && requestIdPattern.test(given) ? given : orderedId();
     this.#unused.delete(request.socket);
     if (this.#isStopping) response.setHeader('connection', 'close');
     const target = readRequestPath(request.url ?? '/');

@@ -13,7 +13,7 @@ import { SqliteThreadDialect } from './sqlite-dialect.js';
 import { SqliteKeyValueStore } from './sqlite-key-value-store.js';
 import { SqlitePolicyArchive } from './sqlite-policy-archive.js';
 import { SqliteThread } from './sqlite-thread.js';
-import type { WorkerSettings } from './worker-protocol.js';
+import type { SqlValue, WorkerSettings } from './worker-protocol.js';
 
 export interface EmbeddedOptions {
   /** Made when missing; one process at a time. */
@@ -32,6 +32,8 @@ export interface Embedded {
   readonly auditLog: SqliteAuditLog;
   /** The relational side of the same file; `withTables` adds a capability's own after its `migrate`. */
   readonly database: Kysely<HistoryTables>;
+  /** Runs a statement once for each row of values, all in one commit. */
+  runMany(sql: string, rows: readonly (readonly SqlValue[])[]): Promise<void>;
   /** Finishes what was asked, closes the file, then gives the folder free. */
   close(): Promise<void>;
 }
@@ -66,6 +68,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<Embedded> 
       policyArchive: new SqlitePolicyArchive(database),
       auditLog: new SqliteAuditLog(database),
       database,
+      runMany: async (sql, rows) => await writer.run({ kind: 'many', sql, rows }),
       close: closeAll,
     };
   } catch (error) {

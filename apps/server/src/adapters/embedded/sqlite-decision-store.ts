@@ -4,6 +4,7 @@ import type { DecisionFilter, DecisionStore, StoredDecision } from '../../ports/
 import type { Page } from '../../ports/policy-archive.port.js';
 import { decodeCursor, encodeCursor } from '../cursor.js';
 import { type Migration, migrate } from '../migrations.js';
+import type { Embedded } from './open-embedded.js';
 
 interface DecisionRow {
   readonly place: number;
@@ -37,24 +38,22 @@ const migrations: readonly Migration[] = [{ number: 1, name: 'decisions', up: cr
 
 export class SqliteDecisionStore implements DecisionStore {
   readonly #database: Kysely<DecisionTables>;
+  readonly #runMany: Embedded['runMany'];
 
-  private constructor(database: Kysely<DecisionTables>) {
+  private constructor(database: Kysely<DecisionTables>, runMany: Embedded['runMany']) {
     this.#database = database;
+    this.#runMany = runMany;
   }
 
-  static async open(database: Kysely<never>): Promise<SqliteDecisionStore> {
+  static async open({ database, runMany }: Pick<Embedded, 'database' | 'runMany'>): Promise<SqliteDecisionStore> {
     const own = database as unknown as Kysely<DecisionTables>;
     await migrate(own, 'decisions', migrations);
-    return new SqliteDecisionStore(own);
+    return new SqliteDecisionStore(own, runMany);
   }
 
   async append(entries: readonly StoredDecision[]): Promise<void> {
     if (entries.length === 0) return;
-    await this.#database
-      .insertInto('decisions')
-      .values(entries.map(toRow) as never)
-      .onConflict((conflict) => conflict.doNothing())
-      .execute();
+    await this.#runMany(insert, entries.map(toRow));
   }
 
   async get(decisionId: string): Promise<StoredDecision | undefined> {
@@ -105,18 +104,22 @@ function applyFilter(query: Rows, filter: DecisionFilter): Rows {
   return filtered;
 }
 
-function toRow(entry: StoredDecision): Omit<DecisionRow, 'place'> {
+const insert =
+  'INSERT INTO decisions (decision_id, ts, project, actor, path, allowed, req_id, entry) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING';
+
+/** In the order of `insert`. */
+function toRow(entry: StoredDecision) {
   const input = entry.input as { readonly path?: unknown } | null;
-  return {
-    decision_id: entry.decision_id,
-    ts: entry.timestamp,
-    project: entry.project ?? null,
-    actor: entry.requested_by,
-    path: typeof input?.path === 'string' ? input.path : entry.path,
-    allowed: entry.allowed ? 1 : 0,
-    req_id: entry.req_id ?? null,
-    entry: JSON.stringify(entry),
-  };
+  return [
+    entry.decision_id,
+    entry.timestamp,
+    entry.project ?? null,
+    entry.requested_by,
+    typeof input?.path === 'string' ? input.path : entry.path,
+    entry.allowed ? 1 : 0,
+    entry.req_id ?? null,
+    JSON.stringify(entry),
+  ];
 }
 
 const toEntry = (row: { readonly entry: string }): StoredDecision => JSON.parse(row.entry) as StoredDecision;

@@ -175,6 +175,12 @@ function runSql({ sql, parameters }) {
   return { rows: [], changes, lastInsertRowid: Number(lastInsertRowid) };
 }
 
+/** Prepared once, whatever the number of rows: a statement with a place for every value of every row is read anew for each number. */
+function runMany({ sql, rows }) {
+  const statement = prepare(sql);
+  for (const row of rows) statement.run(row);
+}
+
 const rangeSql = (columns, hasEnd, hasLimit) =>
   `SELECT c.key, ${columns} AS value, c.create_revision AS createRevision, c.id / 128 AS modRevision FROM kv_current c ${
     columns === "''" ? '' : 'JOIN kv_history h ON h.id = c.id'
@@ -214,6 +220,7 @@ const handlers = {
   transact,
   revoke,
   sql: runSql,
+  many: runMany,
   range,
   history,
   compact: ({ revision }) => {

@@ -26,6 +26,8 @@ export type WorkerRequest =
   | { readonly kind: 'revoke'; readonly leaseId: string | null }
   | { readonly kind: 'compact'; readonly revision: number }
   | { readonly kind: 'probe'; readonly bytes: number }
+  /** The same statement for each row of values. */
+  | { readonly kind: 'many'; readonly sql: string; readonly rows: readonly (readonly SqlValue[])[] }
   | { readonly kind: 'sql'; readonly sql: string; readonly parameters: readonly SqlValue[] }
   | {
       readonly kind: 'range';
@@ -67,6 +69,7 @@ export interface WorkerAnswers {
   readonly revoke: readonly { readonly revision: number; readonly keys: readonly string[] }[];
   readonly compact: undefined;
   readonly probe: undefined;
+  readonly many: undefined;
   readonly sql: SqlResult;
   readonly range: RangeResult;
   readonly history: HistoryResult;

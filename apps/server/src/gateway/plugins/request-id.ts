@@ -1,6 +1,7 @@
 /** `request-id`: keeps the client's id when it is well formed, else makes one; passes it on and echoes it. */
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { type Static, Type } from '@sinclair/typebox';
+import { orderedId } from '../../decisions/ordered-id.js';
 import type { Exchange } from '../exchange.js';
 import type { Plugin } from '../plugin.js';
 import { closed, oneOf } from '../resource-schemas.js';
@@ -46,14 +47,7 @@ const algorithms: Readonly<Record<Configuration['algorithm'], (range: Configurat
     for (; rest > 0n; rest /= 62n) text = `${base62[Number(rest % 62n)]}${text}`;
     return text.padStart(27, '0');
   },
-  uuidv7: () => {
-    const bytes = randomBytes(16);
-    bytes.writeUIntBE(Date.now(), 0, 6);
-    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
-    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-    const hex = bytes.toString('hex');
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-  },
+  uuidv7: orderedId,
 };
 
 export const requestId: Plugin<Static<typeof schema>> = {
