@@ -117,7 +117,7 @@ describe('Vertex AI (stand-in provider, stand-in token endpoint)', () => {
       });
       expect(form.get('grant_type')).toBe('urn:ietf:params:oauth:grant-type:jwt-bearer');
       given += 1;
-      json(200, { access_token: `ya29.token-${given}`, expires_in: lasts })(request, response);
+      await json(200, { access_token: `ya29.token-${given}`, expires_in: lasts })(request, response);
     });
     const account = { client_email: 'gate@p.iam.example', private_key: pem, token_uri: `${google.url}/token` };
     return { service_account_json: JSON.stringify(account) };
@@ -169,10 +169,10 @@ describe('Vertex AI (stand-in provider, stand-in token endpoint)', () => {
   it('stand-in: embeddings are asked for in its own form', async () => {
     lasts = 3600;
     await apply(await exchange(), { options: { model: 'text-embedding-x' } });
-    llm.behave((request, response) => {
+    llm.behave(async (request, response) => {
       const [one] = request.body.instances;
       const values = [one.content.length, 1];
-      json(200, { predictions: [{ embeddings: { values, statistics: { token_count: 3 } } }] })(request, response);
+      await json(200, { predictions: [{ embeddings: { values, statistics: { token_count: 3 } } }] })(request, response);
     });
     const answer = await gateway.post('/v1/embeddings', { model: 'e', input: ['a', 'bcd'], dimensions: 2 });
     expect(await answer.json()).toMatchObject({
@@ -235,10 +235,10 @@ describe('the semantic balancer (stand-in provider, stand-in embeddings)', () =>
     0.1,
   ];
   beforeAll(async () => {
-    embeddings = await startLlmStandIn((request, response) => {
+    embeddings = await startLlmStandIn(async (request, response) => {
       const data = (request.body.input as string[]).map((text, index) => ({ index, embedding: vectorOf(text) }));
       // In another order than was asked: the index counts.
-      json(200, { data: data.reverse() })(request, response);
+      await json(200, { data: data.reverse() })(request, response);
     });
   });
   afterEach(() => embeddings.reset());

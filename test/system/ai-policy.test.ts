@@ -73,11 +73,11 @@ reasons := deny
 
 beforeAll(async () => {
   llm = await startLlmStandIn();
-  embeddings = await startLlmStandIn((request, response) => {
+  embeddings = await startLlmStandIn(async (request, response) => {
     const data = (request.body.input as string[]).map((text) => ({
       embedding: text.includes('code') ? [1, 0] : [0, 1],
     }));
-    json(200, { data })(request, response);
+    await json(200, { data })(request, response);
   });
   writeFileSync(
     file,
