@@ -89,8 +89,8 @@ function describeFailure(name: string, start: () => Promise<Failing>): void {
   });
 }
 
-async function openOnPostgres(url: string): Promise<Opened> {
-  const { database, exclusively, close } = openPostgres<DocumentTables>({ url, poolSize: 20, timeoutMs: 2_000 });
+async function openOnPostgres(url: string, timeoutMs: number): Promise<Opened> {
+  const { database, exclusively, close } = openPostgres<DocumentTables>({ url, poolSize: 20, timeoutMs });
   const options = { database, exclusively, toError: toPostgresError, dialect: 'postgres' } as const;
   return { catalog: await RelationalDocumentCatalog.open(options), close };
 }
@@ -100,11 +100,11 @@ describeWithServer('postgres', () => {
     'PostgreSQL',
     async () => {
       const server = await startPostgres();
-      const opened = [await openOnPostgres(server.url)];
+      const opened = [await openOnPostgres(server.url, 20_000)];
       return {
         catalog: (opened[0] as Opened).catalog,
         async another() {
-          const next = await openOnPostgres(server.url);
+          const next = await openOnPostgres(server.url, 20_000);
           opened.push(next);
           return next.catalog;
         },
@@ -118,7 +118,7 @@ describeWithServer('postgres', () => {
   );
   describeFailure('PostgreSQL', async () => {
     const server = await startPostgres();
-    return { ...server, open: () => openOnPostgres(server.url), isDurable: true };
+    return { ...server, open: () => openOnPostgres(server.url, 2_000), isDurable: true };
   });
 });
 
@@ -185,7 +185,8 @@ describeWithServer('cosmos', () => {
       const server = await startCosmos();
       const opened: CosmosDocumentCatalog[] = [];
       const open = (): CosmosDocumentCatalog => {
-        const next = openCosmos(server, { removalGraceMs: 0 });
+        // What is asked is whether it is right, however slow the machine is.
+        const next = openCosmos(server, { removalGraceMs: 0, timeoutMs: 20_000 });
         opened.push(next);
         return next;
       };

@@ -21,18 +21,21 @@ interface Server {
   stop(): Promise<void>;
 }
 
+/** Where it is asked whether an answer is right, however slow the machine is. */
+const patientMs = 20_000;
+
 function describeServer<S extends Server>(
   name: string,
   start: () => Promise<S>,
-  open: (server: S) => VectorIndex,
+  open: (server: S, timeoutMs: number) => VectorIndex,
 ): void {
   describeVectorIndex(name, async () => {
     const server = await start();
-    const opened = [open(server)];
+    const opened = [open(server, patientMs)];
     return {
       index: opened[0] as VectorIndex,
       async another() {
-        const next = open(server);
+        const next = open(server, patientMs);
         opened.push(next);
         return next;
       },
@@ -46,7 +49,7 @@ function describeServer<S extends Server>(
   describe(`when ${name} dies`, () => {
     it('answers store.unavailable within bounds, then works again, and has lost nothing it acknowledged', async () => {
       const server = await start();
-      const index = open(server);
+      const index = open(server, 3_000);
       const space = newSpace();
       const acknowledged: string[] = [];
       const put = async (chunkId: string): Promise<void> => {
@@ -82,13 +85,13 @@ describeWithServer('pgvector', () => {
   describeServer(
     'PostgreSQL 16 with pgvector',
     startPgvector,
-    ({ url }) => new PgvectorIndex({ url, poolSize: 10, timeoutMs: 3_000 }),
+    ({ url }, timeoutMs) => new PgvectorIndex({ url, poolSize: 10, timeoutMs }),
   );
   describeVectorIndex('PostgreSQL 16 with pgvector, through its HNSW index', async () => {
     const server = await startPgvector();
     const opened: PgvectorIndex[] = [];
     const open = (): PgvectorIndex => {
-      const next = new PgvectorIndex({ url: server.url, poolSize: 10, exactPoints: 200 });
+      const next = new PgvectorIndex({ url: server.url, poolSize: 10, exactPoints: 200, timeoutMs: patientMs });
       opened.push(next);
       return next;
     };
@@ -119,5 +122,5 @@ describeWithServer('pgvector', () => {
 });
 
 describeWithServer('chroma', () => {
-  describeServer('Chroma', startChroma, ({ url }) => new ChromaIndex({ url, timeoutMs: 3_000 }));
+  describeServer('Chroma', startChroma, ({ url }, timeoutMs) => new ChromaIndex({ url, timeoutMs }));
 });

@@ -12,7 +12,7 @@ export default defineConfig({
     globalSetup: ['test/real/announce-servers.ts'],
     include: ['test/real/**/*.test.ts'],
     exclude: ['**/node_modules/**'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 180_000,
     pool: 'forks',
     maxWorkers: 1,
