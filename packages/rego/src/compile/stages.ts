@@ -240,15 +240,36 @@ export function compileQuery(
   raise(context);
   if (compiled.context.types !== undefined) checkBodyTypes(context, compiled.context.types, ordered);
   raise(context, true);
+  return lowerBody(plan, prepare(ordered), [...names], writtenName);
+}
+
+/** The plan of a body that is in order; the variables named are its answers. */
+function lowerBody(
+  plan: PlanBuilder,
+  body: Body,
+  names: readonly string[],
+  shown: (name: string) => string,
+): QueryPlan {
   const lowerer = new Lowerer(plan);
   const { steps, result } = lowerer.nested(() => {
-    lowerer.body(prepare(ordered));
-    return [...names].flatMap((name) => {
+    lowerer.body(body);
+    return names.flatMap((name) => {
       const value = lowerer.binding(name);
-      return value === undefined ? [] : [{ name: writtenName(name), value }];
+      return value === undefined ? [] : [{ name: shown(name), value }];
     });
   });
   return { slots: lowerer.slots, worlds: lowerer.worlds, steps, bindings: result };
+}
+
+/** Compiles expressions that have been through the stages before; undefined when their variables are not safe. */
+export function compileExpressions(
+  compiled: CompiledModules,
+  body: Body,
+  names: readonly string[],
+): QueryPlan | undefined {
+  const unsafe = new Map();
+  const ordered = new SafetyChecker(makeArityOf(compiled.context)).order(body, new Set(['data', 'input']), unsafe);
+  return unsafe.size > 0 ? undefined : lowerBody(compiled.plan, ordered, names, (name) => name);
 }
 
 /** Compiles a path of constants: the quickest way to one document. */

@@ -375,12 +375,12 @@ export class TypeChecker {
 }
 
 /** Moves references and comprehensions out of calls and indexes, as OPA's RewriteDynamicTerms does. */
-class Hoister {
-  private readonly context: Context;
+export class Hoister {
+  private readonly context: Pick<CompileContext, 'names'>;
   private into: Expression[] = [];
   private with: Expression['with'] = [];
 
-  constructor(context: Context) {
+  constructor(context: Pick<CompileContext, 'names'>) {
     this.context = context;
   }
 

@@ -111,7 +111,8 @@ function expressionToValue(expression: Expression, index: number): Value {
   return fields;
 }
 
-function bodyToValue(body: Body): Value {
+/** A body as a value, without places. */
+export function bodyToValue(body: Body): Value {
   return body.map(expressionToValue);
 }
 

@@ -333,7 +333,7 @@ class Printer {
       case 'term':
         return this.term(expression.term);
       case 'call': {
-        const { infix, args, operator, location } = withOperator(expression);
+        const { infix, args, operator, location } = withOperator(withoutOutput(expression));
         const [left, right] = args;
         if (left !== undefined && right !== undefined && infix !== undefined && infix !== 'unary' && infix !== 'in') {
           const own = STRENGTH[infix] ?? 0;
@@ -578,6 +578,17 @@ function isGenerated(term: Term): boolean {
 
 /** Calls of operators by name are written with the operator. */
 const OPERATORS = new Map([...INFIX_OPERATORS].map(([infix, name]) => [name, infix]));
+
+/** An operator called by name with a place for its value is written as an equation. */
+function withoutOutput(call: CallExpression): CallExpression {
+  const infix = call.infix === undefined ? OPERATORS.get(operatorName(call.operator) ?? '') : undefined;
+  const [left, right, output] = call.args;
+  if (infix === undefined || infix === 'in' || call.args.length !== 3) return call;
+  if (left === undefined || right === undefined || output === undefined) return call;
+  const { operator, location } = call;
+  const value: CallTerm = { kind: 'call', operator, args: [left, right], infix, location };
+  return { ...call, args: [output, value], infix: '=' };
+}
 
 function withOperator<T extends CallExpression | CallTerm>(call: T): T {
   const infix = call.infix === undefined ? OPERATORS.get(operatorName(call.operator) ?? '') : undefined;

@@ -1,9 +1,11 @@
 /** `eval`: the answers of a query with the value of every expression, and what was evaluated on the way. */
 
 import { builtins } from '../builtins/index.js';
+import { makeArityOf } from '../compile/check-calls.js';
 import { walkExpression } from '../compile/walk.js';
 import { isRegoErrors, type RegoError, RegoErrors } from '../errors.js';
 import {
+  type CallExpression,
   type Expression,
   INFIX_OPERATORS,
   isWildcard,
@@ -39,13 +41,20 @@ function hasValue(name: string | undefined): boolean {
   return builtin === undefined ? name !== 'print' : builtin.result !== undefined;
 }
 
+/** Whether the last argument is where the value goes. */
+function hasOutput({ operator, args }: CallExpression, arityOf: (operator: Term) => number | undefined): boolean {
+  const arity = arityOf(operator);
+  return arity !== undefined && args.length > arity;
+}
+
 /** What an expression's value is taken from; undefined when it can only hold. */
-function capturedTerm(expression: Expression): Term | undefined {
+function capturedTerm(expression: Expression, arityOf: (operator: Term) => number | undefined): Term | undefined {
   if (expression.negated) return undefined;
   if (expression.kind === 'term') return expression.term;
   if (expression.kind !== 'call') return undefined;
   const { infix, operator, args, location } = expression;
   if (infix === '=' || infix === ':=' || !hasValue(operatorName(operator))) return undefined;
+  if (infix === undefined && hasOutput(expression, arityOf)) return undefined;
   return { kind: 'call', operator, args, location, ...(infix === undefined ? {} : { infix }) };
 }
 
@@ -69,12 +78,15 @@ function isLoop(body: readonly Expression[]): boolean {
 }
 
 /** Each expression that has a value equals a variable; of several, each must hold too. */
-function captureValues(body: readonly Expression[]): readonly Expression[] {
+function captureValues(
+  body: readonly Expression[],
+  arityOf: (operator: Term) => number | undefined,
+): readonly Expression[] {
   const mustHold = body.length > 1 || isLoop(body);
   const captured: Expression[] = [];
   const checks: Expression[] = [];
   for (const [index, expression] of body.entries()) {
-    const term = capturedTerm(expression);
+    const term = capturedTerm(expression, arityOf);
     if (term === undefined) {
       captured.push(expression);
       continue;
@@ -109,7 +121,7 @@ export interface EvaluateQueryOptions extends RunOptions, Omit<WorkbenchOptions,
 const NO_PACKAGE = 'no_package_at_all';
 
 /** The module a query stands in. Errors: `RegoErrors`, on the line of what does not parse. */
-function surroundings({ packageName, imports = [], version = 'v1' }: EvaluateQueryOptions): Module | undefined {
+export function surroundings({ packageName, imports = [], version = 'v1' }: EvaluateQueryOptions): Module | undefined {
   if (packageName === undefined && imports.length === 0) return undefined;
   const lines = [`package ${packageName ?? NO_PACKAGE}`, ...imports.map((each) => `import ${each}`)];
   return parseModuleSource('', lines.join('\n'), { version });
@@ -185,7 +197,7 @@ const isDeclaration = (expression: Expression): boolean =>
 /** Our own variables are `_` in messages, as in OPA's. */
 function answersOf(bench: Workbench, body: readonly Expression[], options: RunOptions): readonly Row[] {
   try {
-    return bench.query(captureValues(body), options);
+    return bench.query(captureValues(body, makeArityOf(bench.compiled.context)), options);
   } catch (error) {
     if (!isRegoErrors(error)) throw error;
     const isOwn = ({ message }: RegoError): boolean => message.includes(` ${CAPTURE}`);

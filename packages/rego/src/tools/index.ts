@@ -34,6 +34,8 @@ export {
   prettyLintReport,
   type Violation,
 } from './linter.js';
+export { PARTIAL_FORMATS, type PartialFormat } from './partial-formats.js';
+export { type PartialQueryOptions, type PartialResult, partiallyEvaluate } from './partial-query.js';
 export { type Metrics, PROFILE_ORDERS, type ProfileOrder, Stopwatch, sortProfile } from './profile.js';
 export { prettySyntaxTree, syntaxTreeJson } from './syntax-tree.js';
 export { prettyTestReport, testReportJson } from './test-report.js';

@@ -12,7 +12,7 @@ import {
   type Term,
   type With,
 } from '../syntax/ast.js';
-import { syntaxToValue, termToValue, writtenNumbers } from '../syntax/module-to-value.js';
+import { bodyToValue, syntaxToValue, termToValue, writtenNumbers } from '../syntax/module-to-value.js';
 import {
   compare,
   entriesOf,
@@ -107,6 +107,12 @@ function withAnnotations(module: Module): Value {
   const annotations = all.map(({ value }) => value);
   return rules === undefined ? { ...tree, annotations } : { ...tree, annotations, rules: annotated };
 }
+
+/** A body as OPA writes it as JSON. */
+export const bodyDocument = (body: Body): OrderedJson => ordered(bodyToValue(body));
+
+/** A module as OPA writes it as JSON, without comments and annotations. */
+export const moduleDocument = (module: Module): OrderedJson => ordered(syntaxToValue(module));
 
 /** The tree as `opa parse --format json` writes it. */
 export function syntaxTreeJson(module: Module, { comments: hasComments = true } = {}): string {

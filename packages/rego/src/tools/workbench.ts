@@ -7,7 +7,13 @@
 import { type Builtin, builtins, type ContextOptions } from '../builtins/index.js';
 import { allRules, type WorkRule } from '../compile/model.js';
 import { PlanBuilder } from '../compile/plan-builder.js';
-import { type CompiledModules, compileModules, compilePath, compileQuery } from '../compile/stages.js';
+import {
+  type CompiledModules,
+  compileExpressions,
+  compileModules,
+  compilePath,
+  compileQuery,
+} from '../compile/stages.js';
 import { mapExpression } from '../compile/walk.js';
 import { RegoErrors } from '../errors.js';
 import { closureBackEnd } from '../evaluate/back-end.js';
@@ -41,6 +47,8 @@ export interface WorkbenchOptions {
   readonly strict?: boolean;
   /** Puts probes in; `reached` is called each time one is passed. */
   readonly observed?: boolean;
+  /** Off: calls of `print` are left out. */
+  readonly prints?: boolean;
   /** Built-ins that take the place of ours. */
   readonly replaced?: readonly Builtin[];
   /** Only these may be called; default all. */
@@ -168,7 +176,7 @@ export class Workbench {
     const compiled = compileModules({
       modules: options.modules,
       strict: options.strict === true,
-      prints: true,
+      prints: options.prints !== false,
       optimize: options.observed !== true,
       builtins: table,
       isAllowed: (builtin) =>
@@ -213,6 +221,18 @@ export class Workbench {
       code.each(this.world(options), (values) => {
         rows.push(new Map(plan.bindings.map(({ name }, index) => [name, values[index] as Value])));
       });
+    });
+    return rows;
+  }
+
+  /** Every way to satisfy expressions already compiled, in the variables named; undefined when these are not safe. */
+  solve(body: Body, names: readonly string[], options: RunOptions = {}): readonly Row[] | undefined {
+    const plan = compileExpressions(this.compiled, body, names);
+    if (plan === undefined) return undefined;
+    const code = this.code.query(plan);
+    const rows: Row[] = [];
+    code.each(this.world(options), (values) => {
+      rows.push(new Map(plan.bindings.map(({ name }, index) => [name, values[index] as Value])));
     });
     return rows;
   }

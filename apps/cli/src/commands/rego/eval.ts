@@ -4,9 +4,13 @@ import {
   EVALUATION_FORMATS,
   type EvaluationFormat,
   inspectQuery,
+  PARTIAL_FORMATS,
+  type PartialFormat,
+  type PartialQueryOptions,
   PROFILE_ORDERS,
   type ProfileOrder,
   parseDocument,
+  partiallyEvaluate,
   Stopwatch,
   sortProfile,
 } from '@bailiwick/rego/tools';
@@ -29,7 +33,7 @@ import {
 } from './rego-options.js';
 
 interface Options extends DataOptions, CompileOptions {
-  readonly format: EvaluationFormat;
+  readonly format: EvaluationFormat | PartialFormat;
   readonly fail?: boolean;
   readonly failDefined?: boolean;
   readonly strict?: boolean;
@@ -45,12 +49,16 @@ interface Options extends DataOptions, CompileOptions {
   readonly profileSort: readonly ProfileOrder[];
   readonly profileLimit?: number;
   readonly coverage?: boolean;
+  readonly partial?: boolean;
+  readonly unknowns: readonly string[];
+  readonly disableInlining: readonly string[];
+  readonly shallowInlining?: boolean;
 }
 
 const NONE: readonly string[] = [];
 const PROFILE_LIMIT = 10;
 
-const FORMATS = ['json', 'values', 'bindings', 'pretty', 'raw', 'discard'] as const;
+const FORMATS = ['json', 'values', 'bindings', 'pretty', 'raw', 'discard', 'source'] as const;
 
 function withReports(command: Command): Command {
   const sort = new Option('--profile-sort <key>', 'how to sort the profile; may be repeated')
@@ -91,8 +99,7 @@ async function evaluate(query: string, inputText: string | undefined, options: O
     stopwatch,
   });
   const read = options.input === undefined ? undefined : readInput(options.input);
-  const isProfiled = options.profile === true || profileSort.length > 0 || profileLimit !== undefined;
-  const { results, profile, coverage } = inspectQuery(query, {
+  const given = {
     modules,
     data,
     version,
@@ -104,8 +111,13 @@ async function evaluate(query: string, inputText: string | undefined, options: O
     imports: options.import,
     strict: options.strict === true,
     strictBuiltinErrors: options.strictBuiltinErrors === true,
-    context: { print: (line) => process.stderr.write(`${line}\n`) },
+    context: { print: (line: string) => process.stderr.write(`${line}\n`) },
     limits: options.timeout === undefined ? {} : { deadlineMs: options.timeout },
+  };
+  if (options.partial === true) return evaluatePartially(query, given, options);
+  const isProfiled = options.profile === true || profileSort.length > 0 || profileLimit !== undefined;
+  const { results, profile, coverage } = inspectQuery(query, {
+    ...given,
     profile: isProfiled,
     coverage: options.coverage === true,
     now: () => performance.now(),
@@ -116,14 +128,41 @@ async function evaluate(query: string, inputText: string | undefined, options: O
     profile: profile && sortProfile(profile, profileSort, profileLimit ?? PROFILE_LIMIT),
     coverage,
   };
-  print(EVALUATION_FORMATS[options.format](report));
-  const isDefined = results.length > 0;
+  print(EVALUATION_FORMATS[options.format as EvaluationFormat](report));
+  end(results.length > 0, options);
+}
+
+function end(isDefined: boolean, options: Options): void {
   const isRefused = (options.fail === true && !isDefined) || (options.failDefined === true && isDefined);
   if (isRefused) throw new CommandFailure('', 1);
 }
 
+function evaluatePartially(query: string, given: PartialQueryOptions, options: Options): void {
+  const { unknowns, disableInlining, shallowInlining = false } = options;
+  const own = { disableInlining, shallowInlining, ...(unknowns.length > 0 ? { unknowns } : {}) };
+  const result = partiallyEvaluate(query, { ...given, ...own });
+  const metrics = options.metrics === true ? given.stopwatch?.metrics() : undefined;
+  print(PARTIAL_FORMATS[options.format as PartialFormat]({ ...result, metrics }));
+  // As OPA has it: what is left is no answer.
+  end(false, options);
+}
+
+/** Some formats are of full, some of partial evaluation. */
+function checkFormat({ format, partial = false }: Options): void {
+  const known = partial ? PARTIAL_FORMATS : EVALUATION_FORMATS;
+  if (!(format in known))
+    throw new CommandFailure(`invalid output format for ${partial ? 'partial ' : ''}evaluation`, 2);
+}
+
+const withPartial = (command: Command): Command =>
+  command
+    .option('-p, --partial', 'evaluate what is known and print what is left')
+    .option('-u, --unknowns <path>', 'what is not known; may be repeated; input without', collect, NONE)
+    .option('--disable-inlining <path>', 'a rule not to be written out in place; may be repeated', collect, NONE)
+    .option('--shallow-inlining', 'write out no rule that depends on what is not known');
+
 export function evalCommand(): Command {
-  return withReports(withCompilation(withFormat(withInput(withData(new Command('eval'))), FORMATS)))
+  return withPartial(withReports(withCompilation(withFormat(withInput(withData(new Command('eval'))), FORMATS))))
     .argument('[query]')
     .option('-b, --bundle <path>', 'a bundle: a folder or a .tar.gz file; may be repeated', collect, NONE)
     .option('--package <name>', 'the package whose rules the query may name')
@@ -137,6 +176,7 @@ export function evalCommand(): Command {
     .option('--timeout <duration>', 'give up after: 500ms, 5s', parseDuration)
     .description('evaluate a query; exit 2 when it cannot be')
     .action((given: string | undefined, options: Options) => {
+      checkFormat(options);
       const { query, input } = readOperands(given, options);
       const asJson = options.format === 'json' || options.format === 'discard';
       const report = { exitCode: 2, asJson, jsonTo: 'stdout', sources: new Map([['', query]]) } as const;
