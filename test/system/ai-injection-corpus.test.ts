@@ -10,6 +10,8 @@ interface Prompt {
   readonly text: string;
   readonly language?: string;
   readonly encoding?: string;
+  /** Of the held-out ones: which round they were written in. */
+  readonly set?: number;
 }
 
 const { prompts } = JSON.parse(
@@ -23,20 +25,22 @@ const { prompts: heldOut } = JSON.parse(
 describe('the preset against prompt injection', () => {
   const isInjection = injectionGuard();
 
-  it('says how it does on prompts that it was not tuned by', () => {
-    const [attacked, harmless] = (['attack', 'benign'] as const).map((kind) =>
-      heldOut.filter((one) => one.kind === kind),
-    );
-    const blocked = attacked?.filter(({ text }) => isInjection(text)).length ?? 0;
-    const refused = harmless?.filter(({ text }) => isInjection(text)).length ?? 0;
+  it.each([1, 2])('says how it does on prompts that it was not tuned by, set %d', (set) => {
+    const of = (kind: Prompt['kind']): readonly Prompt[] =>
+      heldOut.filter((one) => one.set === set && one.kind === kind);
+    const count = (list: readonly Prompt[]): number => list.filter(({ text }) => isInjection(text)).length;
+    const [attacked, harmless] = [of('attack'), of('benign')];
+    const [blocked, refused] = [count(attacked), count(harmless)];
+    // Not which ones: whoever knows would tune by them.
     console.log(
-      `held out: ${blocked} of ${attacked?.length} attacks blocked, ${refused} of ${harmless?.length} benign refused`,
+      `held out, set ${set}: ${blocked} of ${attacked.length} attacks blocked, ${refused} of ${harmless.length} benign refused`,
     );
     const known = new Set(prompts.map(({ text }) => text));
     expect(heldOut.filter(({ text }) => known.has(text))).toEqual([]);
+    expect(Math.min(attacked.length, harmless.length)).toBeGreaterThanOrEqual(28);
     // Guards against a break, not a promise: the figure is what is printed.
-    expect(blocked / (attacked?.length ?? 0)).toBeGreaterThanOrEqual(0.4);
-    expect(refused / (harmless?.length ?? 0)).toBeLessThanOrEqual(0.1);
+    expect(blocked / attacked.length).toBeGreaterThanOrEqual(0.4);
+    expect(refused / harmless.length).toBeLessThanOrEqual(0.1);
   });
   const attacks = prompts.filter(({ kind }) => kind === 'attack');
   const benign = prompts.filter(({ kind }) => kind === 'benign');

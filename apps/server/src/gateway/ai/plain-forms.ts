@@ -84,12 +84,16 @@ function* decodings(text: string): Generator<string> {
       .slice(0, maxEncoded)
       .replace(/\\u([0-9a-fA-F]{4})/g, (_one, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
   if (/[a-zA-Z]{4}/.test(text) && text.length <= 2_000) {
-    yield text.replace(/[a-z]/gi, (one) =>
+    const turned = text.replace(/[a-z]/gi, (one) =>
       String.fromCharCode(one.charCodeAt(0) + (one.toLowerCase() < 'n' ? 13 : -13)),
     );
-    yield [...text].reverse().join('');
+    for (const form of [turned, [...text].reverse().join('')]) if (everyday.test(form)) yield form;
   }
 }
+
+/** Words of which a text in a western language has one: an ordinary text that is turned or reversed has none, and need not be looked at. */
+const everyday =
+  /\b(?:the|you|your|all|me|my|this|that|now|system|prompts?|rules?|instructions?|previous|mode|print|show|der|die|das|und|mir|les|vos|tes|que|los|las|tus|le|gli)\b/i;
 
 /** Mostly letters and spaces: what is no text decodes to anything. */
 const isReadable = (text: string): boolean =>

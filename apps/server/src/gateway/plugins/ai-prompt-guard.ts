@@ -6,7 +6,7 @@ import { compileRegex } from '@bailiwick/rego';
 import { type Static, Type } from '@sinclair/typebox';
 import { redactedAnswer, redactedCall } from '../ai/answer-texts.js';
 import { failMode, whenUnreadable } from '../ai/fail-mode.js';
-import { injectionPatterns } from '../ai/injection-patterns.js';
+import { injectionPatterns, squeezedPatterns } from '../ai/injection-patterns.js';
 import { redactWhole } from '../ai/json-redactor.js';
 import type { LlmCall } from '../ai/llm-call.js';
 import { spokenIn } from '../ai/messages.js';
@@ -122,8 +122,14 @@ function judgeOf(configuration: Configuration, guardsInjection: boolean): (call:
 
 /** Whether a text says what attacks on prompts say, in any of its forms. */
 export function injectionGuard(): (text: string) => boolean {
-  const compiled = injectionPatterns.map((pattern) => compileRegex(`(?i)${pattern}`));
-  return (text) => plainForms(text).some((form) => compiled.some((regex) => regex.test(form)));
+  const compile = (patterns: readonly string[]) => patterns.map((pattern) => compileRegex(`(?i)${pattern}`));
+  const [compiled, squeezed] = [compile(injectionPatterns), compile(squeezedPatterns)];
+  return (text) =>
+    plainForms(text).some((form) => {
+      if (compiled.some((regex) => regex.test(form))) return true;
+      const letters = form.replace(/[^\p{L}\p{N}]+/gu, '');
+      return squeezed.some((regex) => regex.test(letters));
+    });
 }
 
 function redactRequest(exchange: Exchange, call: LlmCall, redactor: Redactor): void {
