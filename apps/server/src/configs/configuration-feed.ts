@@ -17,7 +17,7 @@ import {
 
 const pageSize = 500;
 const waitForRevisionMs = 2_000;
-const snapshotKey = 'configuration:snapshot';
+const snapshotKey = 'configuration:snapshot:2';
 const snapshotTtlMs = 7 * 86_400_000;
 /** Resources that are written down in one go. */
 const snapshotPortion = 200;

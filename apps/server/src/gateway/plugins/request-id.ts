@@ -57,7 +57,6 @@ export const requestId: Plugin<Static<typeof schema>> = {
   compile: ({ header_name: headerName, include_in_response: isEchoed, algorithm, range_id: range }) => {
     const incoming = headerName.toLowerCase();
     const make = algorithms[algorithm];
-    const isUuid = algorithm === 'uuid';
     const given = (exchange: Exchange): string | undefined => {
       const value = exchange.request.headers[incoming];
       return typeof value === 'string' && requestIdPattern.test(value) ? value : undefined;
@@ -65,9 +64,7 @@ export const requestId: Plugin<Static<typeof schema>> = {
     return {
       rewrite: (exchange) => {
         const kept = given(exchange);
-        // The gateway has made a UUID for its own log already.
-        if (kept !== undefined) exchange.requestId = kept;
-        else if (!isUuid) exchange.requestId = make(range);
+        exchange.requestId = kept ?? make(range);
         exchange.upstreamHeaders.set(incoming, exchange.requestId);
         return undefined;
       },
