@@ -75,9 +75,7 @@ describe('openDocumentReader', () => {
     const bomb = pdf(['0 0 m\n'.repeat(2 ** 25 / 6)]);
     await reader.readDocument(bytesOf('warm'), { name: 'a' });
     const big = reasonOf(reader.readDocument(bomb, { name: 'a' }));
-    const innocent = reasonOf(
-      reader.readDocument(slow.slice(0, 20_000), { name: 'a.md' }),
-    );
+    const innocent = reasonOf(reader.readDocument(slow.slice(0, 20_000), { name: 'a.md' }));
     expect(await big).toBe('document.takes_too_much_memory');
     expect(await innocent).not.toBe('document.takes_too_much_memory');
     expect((await reader.readDocument(bytesOf('short'), { name: 'a' })).text).toBe('short');
