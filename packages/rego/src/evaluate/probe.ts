@@ -23,12 +23,24 @@ export function questionOf({ fields, lasts }: { readonly fields: Fields; readonl
   return { fields, lasts, id: fields.map((field) => field.join('\u0000')).join('\u0001') };
 }
 
-/** By the value of the only field, or by a text made of those of all. */
-type Index<T> = Map<Value, T[]>;
+/**
+ * What has the same key is a chain of positions, from the last to the first: numbers, so that an index of 100,000 items is two
+ * tables and not 100,000 lists and texts. The key is the value of the only field, or a hash of those of all, which are then compared.
+ */
+interface Index<T> {
+  readonly items: readonly T[];
+  readonly last: Map<Value, number>;
+  /** By position: the one before in its chain, or -1. */
+  readonly before: Int32Array;
+  /** Chains that were asked for and are long, as lists, by their keys. */
+  readonly lists: Map<Value, readonly T[]>;
+}
 
 const NOTHING: readonly never[] = [];
 /** In place of an index: one question has been asked. */
-const UNASKED: Index<never> = new Map();
+const UNASKED: Index<never> = { items: [], last: new Map(), before: new Int32Array(0), lists: new Map() };
+/** From here on a chain is worth a list of its own. */
+const LONG_CHAIN = 8;
 /** Shorter collections are quicker searched. */
 const MIN_INDEXED = 6;
 /** Items that go into an index at a time: about 0.3 ms. */
@@ -49,7 +61,6 @@ function isPlain(value: Value | undefined): boolean {
 /** An index on the way: what is in it so far, and what is not. */
 interface Growing<T> {
   readonly index: Index<T>;
-  readonly items: readonly T[];
   /** How many items are in the index. */
   done: number;
 }
@@ -70,7 +81,8 @@ class Indexes<T> {
   }
 
   /** Adds the items from `done` to `end`. */
-  private extend({ index, items, done }: Growing<T>, end: number, fields: Fields): void {
+  private extend({ index, done }: Growing<T>, end: number, fields: Fields): void {
+    const { items, last, before } = index;
     const keys: Value[] = [];
     next: for (let at = done; at < end; at++) {
       const item = items[at] as T;
@@ -81,11 +93,43 @@ class Indexes<T> {
         if (!isPlain(key)) continue next;
         keys[i] = key as Value;
       }
-      const id = fields.length === 1 ? (keys[0] as Value) : joined(keys);
-      const bucket = index.get(id);
-      if (bucket === undefined) index.set(id, [item]);
-      else bucket.push(item);
+      const id = fields.length === 1 ? (keys[0] as Value) : hashOf(keys);
+      before[at] = last.get(id) ?? -1;
+      last.set(id, at);
     }
+  }
+
+  /** Whether the fields have exactly these plain values. */
+  private matches(item: T, fields: Fields, keys: readonly Value[]): boolean {
+    const inside = this.valueIn(item);
+    for (let i = 0; i < fields.length; i++) {
+      if (fieldValue(inside, fields[i] as readonly string[]) !== keys[i]) return false;
+    }
+    return true;
+  }
+
+  /** What an index has, in order. */
+  private look({ items, last, before, lists }: Index<T>, fields: Fields, keys: readonly Value[]): readonly T[] {
+    const isOnly = fields.length === 1;
+    let at = last.get(isOnly ? (keys[0] as Value) : hashOf(keys));
+    if (at === undefined) return NOTHING;
+    if (before[at] === -1) {
+      const item = items[at] as T;
+      return isOnly || this.matches(item, fields, keys) ? [item] : NOTHING;
+    }
+    const id = isOnly ? (keys[0] as Value) : joined(keys);
+    const known = lists.get(id);
+    if (known !== undefined) return known;
+    const found: T[] = [];
+    let length = 0;
+    for (; at !== -1; at = before[at] as number) {
+      length += 1;
+      const item = items[at] as T;
+      if (isOnly || this.matches(item, fields, keys)) found.push(item);
+    }
+    found.reverse();
+    if (length >= LONG_CHAIN) lists.set(id, found);
+    return found;
   }
 
   private search(items: readonly T[], fields: Fields, keys: readonly Value[], from = 0): T[] {
@@ -112,10 +156,13 @@ class Indexes<T> {
     }
     let growing = byFields.get(id);
     if (growing === undefined) {
-      growing = { index: new Map(), items: this.items(of), done: 0 };
+      const items = this.items(of);
+      const index = { items, last: new Map(), before: new Int32Array(items.length), lists: new Map() };
+      growing = { index, done: 0 };
       byFields.set(id, growing);
     }
-    const { items, done } = growing;
+    const { done } = growing;
+    const { items } = growing.index;
     const slice = Math.max(MIN_SLICE, Math.ceil(items.length / MAX_SLICES));
     const end = Math.min(done + slice, items.length);
     this.extend(growing, end, fields);
@@ -139,16 +186,35 @@ class Indexes<T> {
       byFields.set(id, UNASKED);
       return this.search(this.items(of), fields, keys);
     }
-    const key = keys.length === 1 ? (keys[0] as Value) : joined(keys);
     if (index === undefined || index === UNASKED) {
       const growing = this.advance(of, question);
       index = growing.index;
-      if (growing.done < growing.items.length)
-        return [...(index.get(key) ?? NOTHING), ...this.search(growing.items, fields, keys, growing.done)];
+      const { items } = index;
+      if (growing.done < items.length) {
+        const found = this.look(index, fields, keys);
+        // It grows on: what was found now is not all of it.
+        index.lists.clear();
+        return [...found, ...this.search(items, fields, keys, growing.done)];
+      }
       byFields.set(id, index);
     }
-    return index.get(key) ?? NOTHING;
+    return this.look(index, fields, keys);
   }
+}
+
+/** Another in every process, so that nobody can prepare values that meet. */
+const SEED = (Math.random() * 2 ** 31) | 0;
+
+/** A small whole number for several plain values. */
+function hashOf(keys: readonly Value[]): number {
+  let hash = SEED;
+  for (const key of keys) {
+    const text = typeof key === 'string' ? key : String(key);
+    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ text.length, 0x2c1b3c6d);
+  }
+  // A number of 31 bits needs no object of its own.
+  return (hash ^ (hash >>> 13)) >> 1;
 }
 
 /** One text for several plain values, another for any others. */
