@@ -105,7 +105,7 @@ export function prettyBenchmark({ samples, totalNs, histogram }: BenchmarkResult
 }
 
 /** The decimals and the width Go's benchmarks give a number of that size. */
-function padNumber(value: number): string {
+export function padNumber(value: number): string {
   const size = Math.abs(value);
   const decimals = size === 0 || size >= 999.95 ? 0 : size >= 99.995 ? 1 : size >= 9.9995 ? 2 : size >= 0.99995 ? 3 : 4;
   return value.toFixed(decimals).padStart(decimals === 0 ? 10 : 11 + decimals);

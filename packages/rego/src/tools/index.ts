@@ -38,5 +38,6 @@ export { PARTIAL_FORMATS, type PartialFormat } from './partial-formats.js';
 export { type PartialQueryOptions, type PartialResult, partiallyEvaluate } from './partial-query.js';
 export { type Metrics, PROFILE_ORDERS, type ProfileOrder, Stopwatch, sortProfile } from './profile.js';
 export { prettySyntaxTree, syntaxTreeJson } from './syntax-tree.js';
+export { benchmarkTests, TEST_BENCHMARK_FORMATS, type TestBenchmarkFormat } from './test-benchmark.js';
 export { prettyTestReport, testReportJson } from './test-report.js';
 export { runTests, type TestOptions, type TestReport, type TestResult } from './test-runner.js';

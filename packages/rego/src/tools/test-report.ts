@@ -108,7 +108,8 @@ function casesJson(cases: readonly CaseResult[]): OrderedJson | undefined {
   return Object.fromEntries(entries) as OrderedJson;
 }
 
-function resultJson(result: TestResult): OrderedJson {
+/** A result as OPA writes it as JSON. */
+export function resultJson(result: TestResult): OrderedJson {
   const { error, output } = result;
   return {
     location: place(result.location),

@@ -2,8 +2,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { opa, runOpa, runOurs } from './beside-opa.js';
+import { watchTests } from './test.js';
 
 const FILES: Readonly<Record<string, string>> = {
   'p/policy.rego': `package a.b
@@ -211,4 +212,58 @@ test('lint ends with 1 and one line for each violation', async () => {
     'unused.rego:3:8: bugs/unused-variable: A variable is given a value and never read; use it, or `_`. (x)\n\n1 file linted. 1 violation found.\n',
   );
   expect((await runOurs(['lint', 'p', '--disable', 'opa-fmt'])).status).toBe(0);
+});
+
+test('test --bench gives the time of each test that passes', async () => {
+  const { status, stdout } = await runOurs(['test', 'p', '--bench', '-r', 'test_f$']);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^data\.a\.b_test\.test_f\t +\d+\t +[\d.]+ ns\/op\n-{80}\nPASS: 1\/1\n$/);
+  const go = await runOurs(['test', 'p', '--bench', '-r', 'test_f$', '-f', 'gobench']);
+  expect(go.stdout).toMatch(/^BenchmarkDataABTestTestF\t/);
+  const json = await runOurs(['test', 'p', '--bench', '-r', 'test_f$', '-f', 'json']);
+  const [first] = JSON.parse(json.stdout) as readonly { name: string; benchmark_result: { N: number; T: number } }[];
+  expect(first?.name).toBe('test_f');
+  expect(first?.benchmark_result.N).toBeGreaterThan(0);
+  expect(await runOurs(['test', 'p', '-f', 'gobench'])).toMatchObject({ status: 2 });
+});
+
+test('test --count runs all tests so often', async () => {
+  const { stdout } = await runOurs(['test', 'p', '--count', '3', '-r', 'test_f$']);
+  expect(stdout).toBe('PASS: 1/1\n'.repeat(3));
+});
+
+test('test --watch runs the tests again after a change, also when one fails or nothing compiles', async () => {
+  mkdirSync('watched', { recursive: true });
+  const write = (body: string): void => writeFileSync('watched/w_test.rego', `package w_test\n\ntest_w if ${body}\n`);
+  write('1 == 1');
+  const ending = new AbortController();
+  let printed = '';
+  const out = vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += String(text);
+    return true;
+  });
+  const until = (text: string, times = 1): Promise<void> =>
+    vi.waitUntil(() => printed.split(text).length > times, { timeout: 10_000, interval: 20 }).then(() => undefined);
+  try {
+    const options = { format: 'pretty', timeout: 5000, count: 1 };
+    const watching = watchTests(['watched'], options, { signal: ending.signal });
+    await until('Watching for changes ...');
+    expect(printed).toContain('PASS: 1/1\n');
+    write('1 == 2');
+    await until('FAIL: 1/1');
+    write('{');
+    await until('rego_parse_error');
+    write('2 == 2');
+    await until('PASS: 1/1', 2);
+    ending.abort();
+    await watching;
+  } finally {
+    out.mockRestore();
+  }
+});
+
+test('test --watch of a path that is not there is an error', async () => {
+  const { signal } = new AbortController();
+  const options = { format: 'pretty', timeout: 5000, count: 1 };
+  await expect(watchTests(['nowhere'], options, { signal })).rejects.toThrow('ENOENT');
 });
