@@ -32,6 +32,8 @@ interface Target {
   readonly method: 'GET' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Each request is another user's: `user-4711` in address and body stands for one of them. */
+  readonly isOneAfterAnother?: boolean;
 }
 
 interface Measured {
@@ -45,11 +47,26 @@ const milliseconds = (text: string): number => {
   return Number(number) * (unit === 'us' ? 0.001 : unit === 's' ? 1000 : 1);
 };
 
+/** Lua: `user-4711` becomes one of ten thousand users, in turn. */
+function rotation({ url, body = '' }: Target): string {
+  const { pathname, search } = new URL(url);
+  return [
+    `local path, body, n = [[${pathname}${search}]], [[${body}]], 0`,
+    'request = function()',
+    '  n = (n + 1) % 10000',
+    '  local user = "user-" .. n',
+    '  local text = body ~= "" and (body:gsub("user%-4711", user)) or nil',
+    '  return wrk.format(nil, (path:gsub("user%-4711", user)), nil, text)',
+    'end',
+  ].join('\n');
+}
+
 function load(target: Target, count: number): Measured {
   const script = join(folder, 'request.lua');
   const headers = Object.entries(target.headers).map(([name, value]) => `wrk.headers["${name}"] = [[${value}]]`);
   const body = target.body === undefined ? '' : `wrk.body = [[${target.body}]]`;
-  writeFileSync(script, [`wrk.method = "${target.method}"`, ...headers, body].join('\n'));
+  const users = target.isOneAfterAnother ? rotation(target) : '';
+  writeFileSync(script, [`wrk.method = "${target.method}"`, ...headers, body, users].join('\n'));
   const run = (duration: number): string =>
     execFileSync('wrk', ['-t1', `-c${count}`, `-d${duration}s`, '--latency', '-s', script, target.url], {
       encoding: 'utf8',
@@ -175,12 +192,14 @@ const peer: Target = {
   url: `${unleash.url}/api/frontend?${query}`,
   method: 'GET',
   headers: { authorization: '*:development.bench-frontend' },
+  isOneAfterAnother: true,
 };
 const targets: readonly Target[] = [
   { ...post, name: 'Bailiwick /configs/fetch', url: `${server.url}/api/v1/configs/fetch`, body: JSON.stringify(scope) },
-  { ...ofrep, name: 'Bailiwick OFREP bulk', url: bulkUrl },
+  { ...ofrep, name: 'Bailiwick OFREP bulk', url: bulkUrl, isOneAfterAnother: true },
+  { ...ofrep, name: 'Bailiwick OFREP bulk, the same user again', url: bulkUrl },
   { ...ofrep, name: 'Bailiwick OFREP bulk, 304', url: bulkUrl, headers: { ...post.headers, 'if-none-match': tag } },
-  { ...ofrep, name: 'Bailiwick OFREP single', url: `${bulkUrl}/flag-7` },
+  { ...ofrep, name: 'Bailiwick OFREP single', url: `${bulkUrl}/flag-7`, isOneAfterAnother: true },
 ];
 
 const rows: (string | number)[][] = [];
@@ -198,11 +217,11 @@ await unleash.stop();
 await postgres.stop();
 rmSync(folder, { recursive: true, force: true });
 
-const colors = ['#1f6f54', '#3b8f73', '#7fbfa6', '#b5d8c9', '#9aa0a6'];
+const colors = ['#1f6f54', '#3b8f73', '#5aa58a', '#7fbfa6', '#b5d8c9', '#9aa0a6'];
 publish({
   name: 'fetch',
   title: 'Configuration and flags over HTTP beside Unleash',
-  about: `${flagCount} flags with a segment of two constraints and a 50 % split, ${flagCount} entries, an API key on both sides, the same PostgreSQL, through our gateway with the platform policy deciding each call; one after the other on the same machine, which the load generator shares. 304s are counted apart.`,
+  about: `${flagCount} flags with a segment of two constraints and a 50 % split, ${flagCount} entries, an API key on both sides, the same PostgreSQL, through our gateway with the platform policy deciding each call; one after the other on the same machine, which the load generator shares. 304s are counted apart. Ten thousand users in turn, also at Unleash, where the name does not say otherwise.`,
   columns: ['server', 'connections', 'requests/s', 'P50 ms', 'P99 ms', 'ratio'],
   rows,
   plot: {

@@ -1,14 +1,14 @@
 /**
- * A configuration value written → the callback of every SDK that streams it. The server (or two of them, on PostgreSQL, Redis and RabbitMQ) are
- * processes of their own; all SDKs are in this one, each with its own connection, its own copy and its own compiling.
+ * A configuration value written → the callback of every SDK that streams it, and → the bytes at the sockets of light clients. The server (or two
+ * of them, on PostgreSQL, Redis and RabbitMQ) are processes of their own, and so are the clients (`propagation-clients.ts`).
  */
-import { get } from 'node:http';
+import { type ChildProcess, fork } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
-import { type Client, createClient } from '@bailiwick/sdk';
 import { startEtcd } from '../test/servers/etcd.js';
 import { startPostgres } from '../test/servers/postgres.js';
 import { startRabbitMq } from '../test/servers/rabbitmq.js';
 import { startRedis } from '../test/servers/redis.js';
+import { type ClientsMessage, type ClientsReached, type ClientsWanted, nowMs } from './propagation-clients.js';
 import { percentile, publish, round } from './report.js';
 import { type ServerProcess, startServerProcess } from './server-process.js';
 
@@ -19,32 +19,39 @@ const warmUps = 20;
 const pauseMs = 5;
 const deadlineMs = 30_000;
 
-/** Streams that are open, and every how manieth of them is an SDK. */
-const sizes = [
-  [1, 1],
-  [100, 1],
-  [1_000, 50],
-  [1_000, 1],
-] as const;
+/** What listens at once: SDKs and light streams, spread over processes. */
+interface Crowd {
+  readonly sdks: number;
+  readonly streams: number;
+  readonly processes: number;
+}
 
-const sizeText = (count: number, every: number): string =>
-  every === 1 ? String(count) : `${Math.ceil(count / every)} of ${count} streams`;
+const crowds: readonly Crowd[] = [
+  { sdks: 1, streams: 0, processes: 1 },
+  { sdks: 100, streams: 0, processes: 1 },
+  { sdks: 20, streams: 980, processes: 2 },
+  { sdks: 1_000, streams: 0, processes: 4 },
+];
+
+const crowdText = ({ sdks, streams, processes }: Crowd): string =>
+  `${sdks} SDK${sdks > 1 ? 's' : ''}${streams > 0 ? ` among ${sdks + streams} streams` : ''}${processes > 1 ? ` in ${processes} processes` : ''}`;
 
 export async function measureSdkPropagation(writes: number): Promise<void> {
   const rows: (string | number)[][] = [];
-  const add = (what: string, clients: string, { all, slowest }: Samples): void => {
-    const figures = [0.5, 0.95, 0.99].map((p) => round(percentile(all, p)));
-    rows.push([what, clients, ...figures, round(percentile(slowest, 0.5)), round(percentile(slowest, 0.99))]);
-    console.log(what, clients, ...figures, 'slowest', round(percentile(slowest, 0.99)));
+  const run = async (what: string, about: Omit<Run, 'crowd' | 'writes'>): Promise<void> => {
+    for (const crowd of crowds) {
+      const { sdks, streams, slowest } = await measure({ ...about, crowd, writes });
+      const add = (clients: string, times: readonly number[]): void => {
+        const figures = [0.5, 0.95, 0.99].map((p) => round(percentile(times, p)));
+        rows.push([what, clients, ...figures, round(percentile(slowest, 0.5)), round(percentile(slowest, 0.99))]);
+        console.log(what, clients, ...figures, 'slowest', round(percentile(slowest, 0.99)));
+      };
+      add(`${crowdText(crowd)}: callback`, sdks);
+      if (crowd.streams > 0) add(`${crowd.streams} light streams beside them: bytes`, streams);
+    }
   };
   const embedded = await startServerProcess({ BAILIWICK_DECISION_LOG: 'off' });
-  const own = await prepare(embedded);
-  for (const [count, every] of sizes)
-    add(
-      'embedded, one server',
-      sizeText(count, every),
-      await measure({ ...own, writer: embedded, reader: embedded, count, every, writes }),
-    );
+  await run('embedded, one server', { ...(await prepare(embedded)), writer: embedded, reader: embedded });
   await embedded.stop();
 
   const [etcd, postgres, redis, rabbit] = await Promise.all([
@@ -66,13 +73,7 @@ export async function measureSdkPropagation(writes: number): Promise<void> {
   };
   const writer = await startServerProcess(shared);
   const reader = await startServerProcess(shared);
-  const both = await prepare(writer);
-  for (const [count, every] of sizes)
-    add(
-      'PostgreSQL + Redis + RabbitMQ, written at another server',
-      sizeText(count, every),
-      await measure({ ...both, writer, reader, count, every, writes }),
-    );
+  await run('PostgreSQL + Redis + RabbitMQ, written at another server', { ...(await prepare(writer)), writer, reader });
   await reader.stop();
   await writer.stop();
   await Promise.all([etcd, postgres, redis, rabbit].map((server) => server.stop()));
@@ -106,9 +107,12 @@ async function prepare(server: ServerProcess): Promise<{ readonly entry: Entry }
   return { entry: { apiKey: String(key.json['key']), id: String(json['id']), etag } };
 }
 
+/** Milliseconds from sending PUT. */
 interface Samples {
-  /** Milliseconds from sending PUT, of every client and write. */
-  readonly all: readonly number[];
+  /** Of every SDK and write. */
+  readonly sdks: readonly number[];
+  /** Of every light stream and write. */
+  readonly streams: readonly number[];
   /** Of the last client of each write. */
   readonly slowest: readonly number[];
 }
@@ -117,78 +121,92 @@ interface Run {
   readonly entry: Entry;
   readonly writer: ServerProcess;
   readonly reader: ServerProcess;
-  /** Streams that are open. */
-  readonly count: number;
-  /** Every how manieth is an SDK; the others read and forget. */
-  readonly every: number;
+  readonly crowd: Crowd;
   readonly writes: number;
 }
 
-/** A stream that somebody reads and does nothing with. Resolves when its first bytes are there. */
-async function openStream(url: string, apiKey: string): Promise<() => void> {
-  const asked = get(`${url}/api/v1/environment/stream`, { headers: { authorization: `Bearer ${apiKey}` } });
-  await new Promise<void>((resolve, reject) => {
-    asked.once('error', reject);
-    asked.once('response', (response) => {
-      response.on('error', () => undefined);
-      response.on('data', () => resolve());
+class ClientProcess {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<string, (message: ClientsMessage) => void>();
+  readonly #early = new Map<string, ClientsMessage>();
+
+  constructor() {
+    this.#child = fork(process.argv[1] ?? '', ['clients']);
+    this.#child.on('message', (message: ClientsMessage) => {
+      const name = message.kind === 'reached' ? `reached ${message.value}` : message.kind;
+      const waiting = this.#waiting.get(name);
+      if (waiting === undefined) this.#early.set(name, message);
+      else waiting(message);
     });
-  });
-  return () => asked.destroy();
+  }
+
+  async start(wanted: ClientsWanted): Promise<void> {
+    this.#child.send(wanted);
+    await this.#next('ready');
+  }
+
+  async reached(value: number): Promise<ClientsReached> {
+    return (await this.#next(`reached ${value}`)) as ClientsMessage & ClientsReached;
+  }
+
+  async stop(): Promise<{ readonly refetches: number; readonly reconnects: number }> {
+    this.#child.send('end');
+    const ended = await this.#next('ended');
+    await new Promise((resolve) => this.#child.once('exit', resolve));
+    return ended.kind === 'ended' ? ended : { refetches: 0, reconnects: 0 };
+  }
+
+  #next(name: string): Promise<ClientsMessage> {
+    return new Promise((resolve, reject) => {
+      const early = this.#early.get(name);
+      this.#early.delete(name);
+      if (early !== undefined) {
+        resolve(early);
+        return;
+      }
+      const timer = setTimeout(() => reject(new Error(`${name} did not come`)), 4 * deadlineMs);
+      this.#waiting.set(name, (message) => {
+        clearTimeout(timer);
+        this.#waiting.delete(name);
+        resolve(message);
+      });
+    });
+  }
 }
 
 let value = 0;
 
-async function measure({ entry, writer, reader, count, every, writes }: Run): Promise<Samples> {
-  const clients: Client[] = [];
-  const others: (() => void)[] = [];
-  // In portions, as they would come: not a thousand connections in one moment.
-  for (let n = 0; n < count; n += 1) {
-    if (n % every !== 0) others.push(await openStream(reader.url, entry.apiKey));
-    else clients.push(createClient({ url: reader.url, apiKey: entry.apiKey, sendsUsage: false }));
-    if (n % 50 === 49) await clients.at(-1)?.ready({ timeoutMs: deadlineMs, mustBeLive: true });
-  }
-  await Promise.all(clients.map((client) => client.ready({ timeoutMs: deadlineMs, mustBeLive: true })));
-  const all: number[] = [];
+async function measure({ entry, writer, reader, crowd, writes }: Run): Promise<Samples> {
+  const children = Array.from({ length: crowd.processes }, () => new ClientProcess());
+  const share = (all: number): number => Math.ceil(all / crowd.processes);
+  for (const child of children)
+    await child.start({
+      ...{ url: reader.url, apiKey: entry.apiKey, sdks: share(crowd.sdks), streams: share(crowd.streams) },
+    });
+  const sdks: number[] = [];
+  const streams: number[] = [];
   const slowest: number[] = [];
   for (let write = 0; write < writes + warmUps; write += 1) {
     value += 1;
     const wanted = value;
-    const seen = Promise.all(clients.map((client) => reached(client, wanted)));
-    const sent = performance.now();
+    const seen = Promise.all(children.map((child) => child.reached(wanted)));
+    const sent = nowMs();
     ({ etag: entry.etag } = await call(writer, 'PUT', `/api/v1/configs/${entry.id}`, { value: wanted }, entry.etag));
-    const times = (await seen).map((time) => time - sent);
-    if (write >= warmUps) {
-      for (const time of times) all.push(time);
-      slowest.push(Math.max(...times));
-    }
+    const all = await seen;
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    if (write < warmUps) continue;
+    const since = (times: readonly number[]): number[] => times.map((time) => time - sent);
+    for (const one of all) {
+      sdks.push(...since(one.sdks));
+      streams.push(...since(one.streams));
+    }
+    slowest.push(Math.max(...all.flatMap((one) => since([...one.sdks, ...one.streams]))));
   }
-  const { refetches, reconnects } = clients.reduce(
-    (sum, client) => {
-      const counters = client.counters();
-      return { refetches: sum.refetches + counters.refetches, reconnects: sum.reconnects + counters.reconnects };
-    },
-    { refetches: 0, reconnects: 0 },
-  );
-  if (refetches + reconnects > 0) console.log(`  ${refetches} refetches, ${reconnects} reconnects`);
-  await Promise.all(clients.map((client) => client.close()));
-  for (const end of others) end();
-  return { all, slowest };
-}
-
-/** The moment (performance.now) of the callback with the value. Rejects when it does not come. */
-function reached(client: Client, wanted: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`${wanted} did not come`)), deadlineMs);
-    const stop = client.on('change', () => {
-      if (client.config('count', -1) !== wanted) return;
-      const now = performance.now();
-      clearTimeout(timer);
-      stop();
-      resolve(now);
-    });
-  });
+  for (const child of children) {
+    const { refetches, reconnects } = await child.stop();
+    if (refetches + reconnects > 0) console.log(`  ${refetches} refetches, ${reconnects} reconnects`);
+  }
+  return { sdks, streams, slowest };
 }
 
 function publishRows(rows: readonly (readonly (string | number)[])[], writes: number): void {
@@ -196,7 +214,7 @@ function publishRows(rows: readonly (readonly (string | number)[])[], writes: nu
     name: 'propagation-sdk',
     command: 'propagation sdk',
     title: 'Propagation: a configuration value written → the SDK’s callback',
-    about: `${writes} writes of one value through the public address, one after the other, each waited for by all clients; an environment of ${otherEntries + 1} entries. From sending PUT to the \`change\` callback in which the new value is read. Servers are processes of their own; all clients are in one other process and share its core. “20 of 1000 streams”: the other 980, spread between them, read and do nothing, which shows what the server needs for 1,000; with 1,000 SDKs in the one process most of the time is their own reading and compiling.`,
+    about: `${writes} writes of one value through the public address, one after the other, each waited for by all clients; an environment of ${otherEntries + 1} entries. From sending PUT to the \`change\` callback in which the new value is read, or, for light streams, to the arrival of the bytes. Servers and clients are processes of their own on one machine: whatever the clients compute is taken from the server's cores and from each other's. Light streams show what the server and the network need, SDKs what an application sees; a thousand SDKs on one machine are mostly their own reading and compiling.`,
     columns: ['server', 'clients', 'P50 ms', 'P95 ms', 'P99 ms', 'last client P50 ms', 'last client P99 ms'],
     rows,
     plot: {

@@ -13,6 +13,7 @@ import { startEtcd } from '../test/servers/etcd.js';
 import { startOpa } from '../test/servers/opa.js';
 import { findFreePorts } from '../test/servers/processes.js';
 import { startTestServer, type TestServer } from '../test/system/harness.js';
+import { runClients } from './propagation-clients.js';
 import { measureSdkPropagation } from './propagation-sdk.js';
 import { percentile, publish, round } from './report.js';
 
@@ -97,8 +98,11 @@ async function pollOpa(url: string, count: number): Promise<readonly number[]> {
   }
 }
 
-if (isWanted('policies')) await measurePolicies();
-if (isWanted('sdk')) await measureSdkPropagation(writes);
+if (words.includes('clients')) runClients();
+else {
+  if (isWanted('policies')) await measurePolicies();
+  if (isWanted('sdk')) await measureSdkPropagation(writes);
+}
 
 async function measurePolicies(): Promise<void> {
   for (const instances of [1, 10, 100]) {

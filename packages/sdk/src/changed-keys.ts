@@ -35,6 +35,9 @@ function changedConfigs(
   changedFlags: ReadonlySet<string>,
 ): readonly string[] {
   if (before.document.entries === after.document.entries && changedFlags.size === 0) return [];
+  const touched = after.compiled.configs.touchedSince(before.compiled.configs);
+  if (touched !== undefined && !before.compiled.configs.isVarying && !after.compiled.configs.isVarying)
+    return [...touched].filter((key) => hasAnotherValue(key, before, after)).sort();
   const known = byId(before.document.entries);
   const now = byId(after.document.entries);
   const varying = new Set<string>();
@@ -51,12 +54,14 @@ function changedConfigs(
   const keys = new Set<string>();
   for (const { document } of [before, after]) for (const { key } of document.entries) keys.add(key);
   const found = new Set<string>();
-  for (const key of keys)
-    if (!isSameJson(before.compiled.configs.get(key), after.compiled.configs.get(key))) found.add(key);
+  for (const key of keys) if (hasAnotherValue(key, before, after)) found.add(key);
   if (varying.size > 0)
     for (const side of [before, after]) for (const key of usersOf(varying, side.compiled)) found.add(key);
   return [...found].sort();
 }
+
+const hasAnotherValue = (key: string, before: CompiledDocument, after: CompiledDocument): boolean =>
+  !isSameJson(before.compiled.configs.get(key), after.compiled.configs.get(key));
 
 function byId(entries: readonly ConfigEntry[]): Map<string, ConfigEntry> {
   return new Map(entries.map((entry) => [entry.id ?? `${entry.appId}\n${entry.environment}\n${entry.key}`, entry]));

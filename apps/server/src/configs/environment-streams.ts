@@ -85,8 +85,8 @@ class Channel {
   }
 
   beat(): void {
-    const frame = this.#heartbeat();
-    for (const { response } of this.#clients) write(response, frame);
+    const frame = new Frame(this.#heartbeat());
+    for (const { response } of this.#clients) frame.writeTo(response);
   }
 
   end(): void {
@@ -100,8 +100,11 @@ class Channel {
       etag: this.#id(this.#view.revision),
       lastModified: new Date().toISOString(),
     };
-    const noticeFrame = `event: message\nid: ${this.#id(this.#view.revision)}\ndata: ${JSON.stringify(notice)}\n\n`;
-    for (const { response, form } of this.#clients) write(response, form === 'document' ? documentFrame : noticeFrame);
+    const frames = {
+      document: new Frame(documentFrame),
+      notice: new Frame(`event: message\nid: ${this.#id(this.#view.revision)}\ndata: ${JSON.stringify(notice)}\n\n`),
+    };
+    for (const { response, form } of this.#clients) frames[form].writeTo(response);
   }
 
   /** The frames after a revision; undefined when they do not reach back so far. */
@@ -138,13 +141,34 @@ export function snapshotOf(epoch: string, { document, revision }: EnvironmentVie
   };
 }
 
-function write(response: ServerResponse, frame: string): void {
-  if (response.writableLength > maxBufferedBytes) {
-    response.destroy();
-    return;
+/** A frame, made once for everybody: its bytes, and the same as a chunk of HTTP/1.1. */
+class Frame {
+  readonly #bytes: Buffer;
+  readonly #chunk: Buffer;
+
+  constructor(text: string) {
+    this.#bytes = Buffer.from(text);
+    const ends = [Buffer.from(`${this.#bytes.length.toString(16)}\r\n`), this.#bytes, Buffer.from('\r\n')];
+    this.#chunk = Buffer.concat(ends);
   }
-  response.write(frame);
+
+  /**
+   * To one connection. Where nothing waits before it, the chunk goes straight to the socket: one system call and no copy, which is most of what
+   * a thousand streams cost.
+   */
+  writeTo(response: ServerResponse): void {
+    if (response.writableLength > maxBufferedBytes) {
+      response.destroy();
+      return;
+    }
+    const { socket } = response;
+    const isReady = response.headersSent && response.chunkedEncoding && response.writableLength === 0;
+    if (isReady && socket?.writable && !response.writableEnded) socket.write(this.#chunk);
+    else response.write(this.#bytes);
+  }
 }
+
+const write = (response: ServerResponse, text: string): void => new Frame(text).writeTo(response);
 
 export class EnvironmentStreams {
   readonly #feed: ConfigurationFeed;
@@ -190,6 +214,8 @@ export class EnvironmentStreams {
       'cache-control': 'no-store, no-transform',
       'x-accel-buffering': 'no',
     });
+    // The head goes before the first frame, which need not wait for it then.
+    response.flushHeaders();
     const client = { response, form };
     const joined = channel;
     response.on('close', () => joined.leave(client));

@@ -133,11 +133,9 @@ export class Environments {
     previous: Environment | undefined,
   ): EnvironmentView {
     const { appId, environment } = scope;
-    return {
-      ...{ appId, environment, revision: this.revisionOf(scope), document, sensitiveKeys },
-      compiled: compileEnvironment(document, { random: Math.random, previous }),
-      isVarying: document.entries.some((entry) => entry.candidate !== undefined),
-    };
+    const compiled = compileEnvironment(document, { random: Math.random, previous });
+    const isVarying = compiled.configs.isVarying;
+    return { appId, environment, revision: this.revisionOf(scope), document, sensitiveKeys, compiled, isVarying };
   }
 }
 

@@ -18,12 +18,14 @@ export interface Fetched {
   readonly etag: string;
   /** JSON text. */
   body(): string;
+  /** The same as bytes; kept where it is the same for everybody. */
+  bytes(): Buffer;
 }
 
 interface Answer {
   readonly view: EnvironmentView;
   readonly etag: string;
-  text: string | undefined;
+  bytes: Buffer | undefined;
 }
 
 export class FetchService {
@@ -53,23 +55,24 @@ export class FetchService {
     if (keys === undefined && !isVarying && !isStale) {
       let known = this.#plain[audience].get(view);
       if (!known) {
-        known = { view, etag: this.#etagOf(view, audience, ''), text: undefined };
+        known = { view, etag: this.#etagOf(view, audience, ''), bytes: undefined };
         this.#plain[audience].set(view, known);
       }
       const answer = known;
-      return {
-        etag: answer.etag,
-        body: () => {
-          answer.text ??= JSON.stringify(this.#document(view, undefined, {}, audience, false));
-          return answer.text;
-        },
+      const bytes = (): Buffer => {
+        answer.bytes ??= Buffer.from(JSON.stringify(this.#document(view, undefined, {}, audience, false)));
+        return answer.bytes;
       };
+      return { etag: answer.etag, body: () => bytes().toString(), bytes };
     }
-    const salt = JSON.stringify([isVarying ? context : null, keys ?? null, isStale]);
-    return {
-      etag: this.#etagOf(view, audience, salt),
-      body: () => JSON.stringify(this.#document(view, keys, isVarying ? context : {}, audience, isStale)),
+    let text: string | undefined;
+    const body = (): string => {
+      text ??= JSON.stringify(this.#document(view, keys, isVarying ? context : {}, audience, isStale));
+      return text;
     };
+    // A rollout may have a window: then the time makes a difference too, and only the answer itself says which.
+    const salt = isVarying ? body() : JSON.stringify([keys ?? null, isStale]);
+    return { etag: this.#etagOf(view, audience, salt), body, bytes: () => Buffer.from(body()) };
   }
 
   #etagOf(view: EnvironmentView, audience: Audience, salt: string): string {

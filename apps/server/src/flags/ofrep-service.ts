@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { OfrepAnswer, OfrepBulkAnswer } from '@bailiwick/contract';
-import type { EvaluationContext, FlagAnswer, JsonValue } from '@bailiwick/evaluation';
+import type { EnvironmentDocument, EvaluationContext, FlagAnswer, JsonValue } from '@bailiwick/evaluation';
 import type { ConfigurationFeed } from '../configs/configuration-feed.js';
 import type { Environments, EnvironmentView } from '../configs/environments.js';
 import type { Audience } from '../configs/fetch-service.js';
@@ -21,6 +21,15 @@ interface OfrepFailure {
   readonly errorDetails: string;
 }
 
+interface Bulk {
+  readonly view: EnvironmentView;
+  readonly epoch: string;
+  /** Without quotes. */
+  readonly etag: string;
+  /** The answer's JSON, made when it is asked for. */
+  readonly text: () => string;
+}
+
 /** What the protocol says about a flag whose definition is in error. */
 const errorCodes: Readonly<Record<string, string>> = { PARSE_ERROR: 'PARSE_ERROR', GENERAL: 'GENERAL' };
 
@@ -32,6 +41,8 @@ export class OfrepService {
   readonly #environments: Environments;
   readonly #nowMs: () => number;
   readonly #texts = new WeakMap<FlagAnswer, { readonly key: string; readonly text: string }>();
+  /** By the context itself: who hands in the same object asks the same. */
+  readonly #bulks = new WeakMap<EvaluationContext, Bulk>();
 
   constructor(feed: ConfigurationFeed, environments: Environments, nowMs: () => number = Date.now) {
     this.#feed = feed;
@@ -51,20 +62,34 @@ export class OfrepService {
   }
 
   /** `etag` without quotes; `text` is the answer's JSON, made when it is asked for. */
-  bulk(scope: ResourceScope, request: unknown): { readonly etag: string; readonly text: () => string } | OfrepResult {
+  bulk(scope: ResourceScope, request: unknown): Pick<Bulk, 'etag' | 'text'> | OfrepResult {
     const context = contextOf(request);
     if ('errorCode' in context) return { status: 400, body: context as OfrepFailure };
     const view = this.#environments.view(scope);
-    return { etag: this.#etagOf(view, context), text: () => this.#bulkText(view, context) };
+    const known = this.#bulks.get(context);
+    if (known?.view === view && known.epoch === this.#feed.epoch) return known;
+    const made = this.#bulk(view, context);
+    this.#bulks.set(context, made);
+    return made;
   }
 
-  /** Covers the set's revision and the context. */
-  #etagOf(view: EnvironmentView, context: EvaluationContext): string {
-    const hash = createHash('sha256')
-      .update(canonical(context as JsonValue))
-      .digest('base64url')
-      .slice(0, 16);
-    return `${this.#feed.epoch}.${view.revision}.${hash}`;
+  /** The ETag covers the set's revision and the context, and where time makes a difference, the answer itself. */
+  #bulk(view: EnvironmentView, context: EvaluationContext): Bulk {
+    const { epoch } = this.#feed;
+    const isTimeless = isIndependentOfTime(view.document);
+    let text: string | undefined;
+    const hash = hashOf(canonical(context as JsonValue));
+    return {
+      ...{ view, epoch },
+      get etag() {
+        return `${epoch}.${view.revision}.${hash}${isTimeless ? '' : `.${hashOf(this.text())}`}`;
+      },
+      text: () => {
+        if (!isTimeless) return this.#bulkText(view, context);
+        text ??= this.#bulkText(view, context);
+        return text;
+      },
+    };
   }
 
   #flag(view: EnvironmentView, key: string, context: EvaluationContext): OfrepResult {
@@ -111,6 +136,39 @@ function toAnswer(key: string, answer: FlagAnswer): OfrepAnswer {
     ...(answer.variant === undefined ? {} : { variant: answer.variant }),
     metadata: answer.metadata,
   };
+}
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 16);
+
+/** By the rule itself, which nobody changes: whether it looks at the clock. */
+const timely = new WeakMap<object, boolean>();
+
+function looksAtTime(rule: JsonValue | undefined): boolean {
+  if (typeof rule === 'string') return rule.startsWith('$flagd');
+  if (typeof rule !== 'object' || rule === null) return false;
+  let known = timely.get(rule);
+  if (known === undefined) {
+    known = Object.values(rule).some((part) => looksAtTime(part as JsonValue));
+    timely.set(rule, known);
+  }
+  return known;
+}
+
+const timeless = new WeakMap<EnvironmentDocument, boolean>();
+
+/** Rollouts have windows, Unleash has dates and chance. */
+function isIndependentOfTime(document: EnvironmentDocument): boolean {
+  let known = timeless.get(document);
+  if (known === undefined) {
+    const { flags, flagCandidates = [], unleash } = document;
+    const rules = [
+      ...Object.values(flags.flags).map(({ targeting }) => targeting),
+      ...Object.values(flags.$evaluators ?? {}),
+    ];
+    known = flagCandidates.length === 0 && unleash === undefined && !rules.some(looksAtTime);
+    timeless.set(document, known);
+  }
+  return known;
 }
 
 /** Errors as values: what the protocol answers with 400. */

@@ -18,11 +18,22 @@ interface StoredKey extends ApiKey {
   readonly hash: string;
 }
 
+/** What a right credential stands for, so that it need not be hashed again for every call. */
+interface Right {
+  readonly stored: StoredKey;
+  readonly caller: Caller;
+  readonly expiresMs: number;
+}
+
+const maxRight = 10_000;
+
 export class ApiKeys {
   readonly #store: KeyValueStore;
   readonly #audit: AuditService;
   readonly #nowMs: () => number;
   readonly #known = new Map<string, { readonly key: StoredKey; readonly revision: number }>();
+  /** Credentials that were right, for as long as the key they belong to is the very same. In memory only, as in the requests they came with. */
+  readonly #right = new Map<string, Right>();
   #watch: Watch | undefined;
 
   constructor(store: KeyValueStore, audit: AuditService, nowMs: () => number = Date.now) {
@@ -67,6 +78,12 @@ export class ApiKeys {
 
   /** Throws `api_key.invalid` (401), the same for an unknown, a wrong, a revoked and an expired one. */
   authenticate(credential: string): Caller {
+    const right = this.#right.get(credential);
+    if (right !== undefined) {
+      if (this.#known.get(right.stored.id)?.key === right.stored && right.expiresMs > this.#nowMs())
+        return right.caller;
+      this.#right.delete(credential);
+    }
     const match = keyPattern.exec(credential);
     const stored = match?.[1] === undefined ? undefined : this.#known.get(match[1])?.key;
     const expected = Buffer.from(stored?.hash ?? '', 'base64url');
@@ -79,7 +96,7 @@ export class ApiKeys {
       });
     }
     const sub = `api-key:${stored.id}`;
-    return {
+    const caller: Caller = {
       actor: sub,
       claims: {
         sub,
@@ -91,6 +108,9 @@ export class ApiKeys {
         ...(stored.kind === undefined ? {} : { key_kind: stored.kind }),
       },
     };
+    if (this.#right.size >= maxRight) this.#right.delete(this.#right.keys().next().value as string);
+    this.#right.set(credential, { stored, caller, expiresMs: Date.parse(stored.expires_at) });
+    return caller;
   }
 
   async create(

@@ -44,6 +44,13 @@ export interface ConfigSnapshot {
   explain(key: string): EffectiveConfig | undefined;
   /** Value and source of every key, in order of keys. */
   effective(): readonly EffectiveConfig[];
+  /**
+   * The keys that may have another value than in the snapshot that this one was compiled to follow; undefined for any other snapshot, and
+   * when nothing was taken over. Keys whose value depends on who asks are always among them.
+   */
+  touchedSince(previous: ConfigSnapshot): ReadonlySet<string> | undefined;
+  /** Whether the value of some key depends on who asks. */
+  readonly isVarying: boolean;
   /** Everything that is wrong; a key with a fault has no value, all others have theirs. Paths start with the key. */
   readonly faults: readonly Fault[];
 }
@@ -110,6 +117,10 @@ class CompiledConfig implements ConfigSnapshot {
   readonly #rollingOut: Set<string>;
   readonly #varying: ReadonlyMap<string, ReadonlySet<ConfigEntry>>;
   readonly #held: Held;
+  readonly #touched: ReadonlySet<string>;
+  /** Stands for this snapshot in the one that follows it, which so does not keep it. */
+  readonly #mark = {};
+  readonly #followed: object | undefined;
   readonly #views = new Map<string, ReferenceResolver>();
   #keys: readonly string[] | undefined;
 
@@ -130,6 +141,8 @@ class CompiledConfig implements ConfigSnapshot {
     this.#varying = this.#candidatesByKey();
     const touched = new Set(previous === undefined ? changed : this.#users.reached(changed));
     for (const key of this.#varying.keys()) touched.add(key);
+    this.#touched = touched;
+    this.#followed = previous?.mark;
     const base = this.#resolver(NOBODY, (key) => (touched.has(key) ? undefined : this.#slots.get(key)?.resolved));
     for (const key of touched) this.#fill(key, base, options.flags);
     this.faults = [...this.#faults.keys()].sort().flatMap((key) => this.#faults.get(key) ?? []);
@@ -149,6 +162,18 @@ class CompiledConfig implements ConfigSnapshot {
 
   has(key: string): boolean {
     return this.#slots.has(key);
+  }
+
+  get isVarying(): boolean {
+    return this.#varying.size > 0;
+  }
+
+  get mark(): object {
+    return this.#mark;
+  }
+
+  touchedSince(previous: ConfigSnapshot): ReadonlySet<string> | undefined {
+    return previous instanceof CompiledConfig && previous.#mark === this.#followed ? this.#touched : undefined;
   }
 
   keys(): readonly string[] {
