@@ -49,7 +49,7 @@ class Tally {
 export function runClients(): void {
   let clients: readonly Client[] = [];
   let sockets: readonly Socket[] = [];
-  process.on('message', async (message: ClientsWanted | 'end') => {
+  const take = async (message: ClientsWanted | 'end'): Promise<void> => {
     if (message !== 'end') {
       const tally = new Tally(message.sdks + message.streams);
       sockets = await openStreams(message, (value) => tally.note('streams', value));
@@ -63,7 +63,8 @@ export function runClients(): void {
     await Promise.all(clients.map((client) => client.close()));
     for (const socket of sockets) socket.destroy();
     process.disconnect();
-  });
+  };
+  process.on('message', (message: ClientsWanted | 'end') => void take(message));
 }
 
 async function openSdks({ url, apiKey, sdks }: ClientsWanted, onValue: (value: number) => void): Promise<Client[]> {

@@ -53,6 +53,7 @@ export interface ConfigurationParts {
 }
 
 export interface Configuration {
+  readonly store: ResourceStore;
   readonly feed: ConfigurationFeed;
   readonly writer: ConfigurationWriter;
   readonly environments: Environments;
@@ -109,7 +110,21 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
   observe(parts.metrics, feed, streams);
   return {
-    ...{ feed, writer, environments, streams, configs, flags, freezes, rollouts, guards, traffic, approvals, exchange },
+    ...{
+      store,
+      feed,
+      writer,
+      environments,
+      streams,
+      configs,
+      flags,
+      freezes,
+      rollouts,
+      guards,
+      traffic,
+      approvals,
+      exchange,
+    },
     webhooks: notifications.webhooks,
     reports: new ReportService(store),
     limits: new ReadRateLimits(cache, settings.readsPerMinute),

@@ -6,6 +6,7 @@ import { bootstrapRoutes } from './configs/bootstrap-routes.js';
 import { configRoutes } from './configs/config-routes.js';
 import { environmentRoutes } from './configs/environment-routes.js';
 import { fetchRoutes } from './configs/fetch-routes.js';
+import { idempotentWrites } from './configs/idempotent-writes.js';
 import { createReadListener } from './configs/read-listener.js';
 import { usageRoutes } from './configs/usage-routes.js';
 import { decisionRoutes } from './decisions/decision-routes.js';
@@ -51,6 +52,7 @@ export async function createControl(
   const app = createApplication(applicationParts(platform, settings, logger));
   await openApiRoutes(app);
   if (settings.roles.includes('control')) {
+    idempotentWrites(app, platform.configuration.store, { keptHours: settings.idempotencyHours });
     policyRoutes(app, platform);
     gatewayResourceRoutes(app, gatewayResources.managed, gatewayResources.exportText);
     secretRoutes(app, { secrets: platform.secrets, audit: platform.audit, onChange: gatewayResources.onSecretChange });

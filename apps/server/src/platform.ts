@@ -35,6 +35,7 @@ import type { Cache } from './ports/cache.port.js';
 import type { KeyValueStore } from './ports/key-value-store.port.js';
 import type { PolicyArchive } from './ports/policy-archive.port.js';
 import type { RateLimitStore, RedisLocation } from './ports/rate-limit-store.port.js';
+import type { ResourceStore } from './ports/resource-store.port.js';
 import type { SecretStore } from './ports/secret-store.port.js';
 import { PolicyCandidates } from './rollouts/policy-candidates.js';
 import type { PolicyTargets } from './rollouts/rollout-service.js';
@@ -203,7 +204,7 @@ export async function buildPlatform(
       stoppers.push(
         startHousekeeping(
           settings,
-          { audit, idempotency, feedback: new FeedbackLog(store) },
+          { audit, idempotency, feedback: new FeedbackLog(store), answers: stores.resources },
           onError('housekeeping failed'),
         ),
       );
@@ -324,7 +325,12 @@ function issuersOf(settings: Settings, localKeys: LocalKeys, publicUrl: string):
 /** Hourly: expired idempotency keys and audit records beyond their retention. */
 function startHousekeeping(
   settings: Settings,
-  parts: { audit: AuditService; idempotency: IdempotencyKeys; feedback: FeedbackLog },
+  parts: {
+    audit: AuditService;
+    idempotency: IdempotencyKeys;
+    feedback: FeedbackLog;
+    answers: Pick<ResourceStore, 'forgetAnswers'>;
+  },
   onError: (error: unknown) => void,
 ): () => Promise<void> {
   const timer = setInterval(() => {
@@ -332,6 +338,7 @@ function startHousekeeping(
       parts.idempotency.sweep(),
       parts.audit.prune(settings.auditRetentionDays),
       parts.feedback.prune(),
+      parts.answers.forgetAnswers(Date.now()),
     ]).catch(onError);
   }, 3_600_000);
   timer.unref();

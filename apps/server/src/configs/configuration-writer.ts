@@ -6,11 +6,18 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type AuditFacts, BailiwickError } from '@bailiwick/contract';
-import type { ResourceChange, ResourceKind, ResourceStore } from '../ports/resource-store.port.js';
+import type { ResourceChange, ResourceKind, ResourceStore, ResourceWrite } from '../ports/resource-store.port.js';
 import { ApprovalNeeded, proposeAndRefuse } from './config-approvals.js';
 import type { Item } from './config-content.js';
 import type { ConfigurationFeed } from './configuration-feed.js';
-import type { Plan, PlannedChange, WriteContext, WriteRule, Written } from './write-plan.js';
+import {
+  type Plan,
+  type PlannedChange,
+  type WriteContext,
+  type WriteRule,
+  type Written,
+  WrittenBefore,
+} from './write-plan.js';
 
 export type { Plan, PlannedChange, WriteContext, WriteRule, Written } from './write-plan.js';
 
@@ -44,8 +51,10 @@ export class ConfigurationWriter {
       return await this.#write(context, plan, rules);
     } catch (error) {
       if (!(error instanceof ApprovalNeeded)) throw error;
+      // The proposal is not the write: that one may still come with the same key.
+      const { once: _once, ...proposing } = context;
       return await proposeAndRefuse(error, this.#parts.feed.state, async (changes) => {
-        const { items } = await this.#write(context, () => changes, []);
+        const { items } = await this.#write(proposing, () => changes, []);
         return items;
       });
     }
@@ -57,8 +66,7 @@ export class ConfigurationWriter {
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       const { state } = feed;
       const baseRevision = state.revision;
-      let changes = await plan(state);
-      for (const rule of rules) changes = [...changes, ...(await rule.check(changes, state, context))];
+      const changes = await this.#planned(context, plan, rules);
       if (changes.length === 0) return { revision: baseRevision, items: [] };
       if (changes.length > 5_000) throw tooMany(changes.length);
       const made = changes.map((change) => this.#make(change, context));
@@ -66,7 +74,12 @@ export class ConfigurationWriter {
         baseRevision,
         changes: made.map((one) => one.change),
         audit: made.map((one) => one.facts),
+        ...this.#remembering(context, {
+          revision: baseRevision + 1,
+          items: made.map((one) => itemOf(one.change, baseRevision + 1)),
+        }),
       });
+      if (result.kind === 'remembered') throw new WrittenBefore(result.answer);
       if (result.kind === 'outdated') {
         await feed.whenReached(result.revision, 5_000);
         continue;
@@ -86,6 +99,27 @@ export class ConfigurationWriter {
       message: 'Others keep changing the configuration at the same moment. Nothing was written; try again.',
       retryAfterSeconds: 1,
     });
+  }
+
+  /** A plan that is refused may be one that was carried out before: then its first answer counts. */
+  async #planned(context: WriteContext, plan: Plan, rules: readonly WriteRule[]): Promise<readonly PlannedChange[]> {
+    const { store, feed, nowMs } = this.#parts;
+    const { state } = feed;
+    try {
+      let changes = await plan(state);
+      for (const rule of rules) changes = [...changes, ...(await rule.check(changes, state, context))];
+      return changes;
+    } catch (error) {
+      const before = context.once && (await store.remembered(context.once.key));
+      if (before !== undefined && before.expiresMs > nowMs()) throw new WrittenBefore(before);
+      throw error;
+    }
+  }
+
+  #remembering({ once }: WriteContext, written: Written): Pick<ResourceWrite, 'remember'> {
+    if (once === undefined) return {};
+    const { answer, ...about } = once;
+    return { remember: { ...about, answer: answer(written), nowMs: this.#parts.nowMs() } };
   }
 
   #make(change: PlannedChange, context: WriteContext): { change: ResourceChange; facts: AuditFacts } {

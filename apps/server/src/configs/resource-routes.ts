@@ -10,17 +10,25 @@ import {
 } from '@bailiwick/contract';
 import type { Value } from '@bailiwick/rego';
 import { type Static, type TObject, Type } from '@sinclair/typebox';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RouteAccess } from '../http/access.js';
 import type { ResourceVersion } from '../ports/resource-store.port.js';
 import type { Item } from './config-content.js';
 import type { WriteContext } from './configuration-writer.js';
+import { answerOnce, onceOf, type WriteAnswer } from './idempotent-writes.js';
 import { scopeOf } from './scope.js';
 import { etagOf, type VersionedResources } from './versioned-resources.js';
 
 export const ResourceId = Type.Object({ id: Type.String({ format: 'uuid' }) });
 type Id = Static<typeof ResourceId>;
-const IfMatch = Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'The ETag you saw. Required.' })) });
+/** Of a write that may be repeated. */
+export const OnceHeaders = Type.Object({
+  'idempotency-key': Type.Optional(Type.String({ description: 'Makes a retry safe for 24 hours.' })),
+});
+const IfMatch = Type.Object({
+  ...OnceHeaders.properties,
+  'if-match': Type.Optional(Type.String({ description: 'The ETag you saw. Required.' })),
+});
 const ListQuery = Type.Object({
   ...listQuery,
   app_id: Type.Optional(Type.String({ description: 'Only of this app; empty: only what is for all apps.' })),
@@ -59,7 +67,7 @@ export interface ResourceRouteOptions<C extends { readonly description?: string 
 
 interface Access {
   readonly read: { readonly access: RouteAccess };
-  readonly write: { readonly access: RouteAccess };
+  readonly write: { readonly access: RouteAccess; readonly isOnce: true };
 }
 
 export function resourceRoutes<C extends { readonly description?: string }>(
@@ -73,7 +81,14 @@ export function resourceRoutes<C extends { readonly description?: string }>(
   };
   const access: Access = {
     read: { access: { action: `${resources.kind}.read`, facts } },
-    write: { access: { action: `${resources.kind}.write`, isWrite: true, facts } },
+    write: {
+      access: {
+        ...{ action: `${resources.kind}.write`, isWrite: true },
+        prepare: (request) => findGone(resources, request),
+        facts: (request) => goneFacts(request) ?? facts(request),
+      },
+      isOnce: true,
+    },
   };
   collectionRoutes(app, options);
   itemRoutes(app, options, access);
@@ -115,18 +130,26 @@ function collectionRoutes<C extends { readonly description?: string }>(
           isDecidedByBody: true,
           facts: ({ body }) => ({ resource: { kind: resources.kind, ...factsOfBody(body) } }),
         },
+        // What is shown once is not kept to be shown again.
+        isOnce: options.toNewContent === undefined,
       },
-      schema: { tags, summary: `Create: ${noun}`, body: newSchema, response: { 201: answerSchema } },
+      schema: {
+        ...{ tags, summary: `Create: ${noun}`, body: newSchema, response: { 201: answerSchema } },
+        ...(options.toNewContent === undefined ? { headers: OnceHeaders } : {}),
+      },
     },
-    async (request, reply) => {
-      const { key, app_id, environment, ...draft } = request.body;
-      const scope = scopeOf(app_id, environment);
-      const made = await options.toNewContent?.(draft as never);
-      const content = made?.content ?? (await toContent(draft as never, ''));
-      const item = await resources.create(key, scope, content, contextOf(request));
-      reply.status(201).header('etag', etagOf(item)).header('location', `${path}/${item.id}`);
-      return reply.send({ ...shownItem(resources, item), ...made?.shownOnce });
-    },
+    async (request, reply) =>
+      await answerOnce(request, reply, async () => {
+        const { key, app_id, environment, ...draft } = request.body;
+        const made = await options.toNewContent?.(draft as never);
+        const content = made?.content ?? (await toContent(draft as never, ''));
+        const answer = (item: Item<C>): WriteAnswer => ({
+          status: 201,
+          headers: { etag: etagOf(item), location: `${path}/${item.id}` },
+          body: { ...shownItem(resources, item), ...made?.shownOnce },
+        });
+        return answer(await resources.create(key, scopeOf(app_id, environment), content, contextOf(request, answer)));
+      }),
   );
 }
 
@@ -159,11 +182,13 @@ function itemRoutes<C extends { readonly description?: string }>(
         response: { 200: answerSchema },
       },
     },
-    async (request, reply) => {
-      const content = await toContent(request.body as never, request.params.id);
-      const item = await resources.replace(request.params.id, content, ifMatchOf(request), contextOf(request));
-      return answerItem(reply, resources, item);
-    },
+    async (request, reply) =>
+      await answerOnce(request, reply, async () => {
+        const content = await toContent(request.body as never, request.params.id);
+        const answer = answerWith(resources);
+        const context = contextOf(request, answer);
+        return answer(await resources.replace(request.params.id, content, ifMatchOf(request), context));
+      }),
   );
   app.delete<{ Params: Id }>(
     path,
@@ -171,10 +196,11 @@ function itemRoutes<C extends { readonly description?: string }>(
       config: write,
       schema: { ...common, summary: `Delete: ${noun}`, headers: IfMatch, response: { 204: Type.Null() } },
     },
-    async (request, reply) => {
-      await resources.remove(request.params.id, ifMatchOf(request), contextOf(request));
-      return reply.status(204).send();
-    },
+    async (request, reply) =>
+      await answerOnce(request, reply, async () => {
+        await resources.remove(request.params.id, ifMatchOf(request), contextOf(request, gone));
+        return gone();
+      }),
   );
 }
 
@@ -228,18 +254,42 @@ function historyRoutes<C extends { readonly description?: string }>(
         response: { 200: answerSchema },
       },
     },
-    async (request, reply) => {
-      const { version } = request.body;
-      const item = await resources.rollback(request.params.id, version, ifMatchOf(request), contextOf(request));
-      return answerItem(reply, resources, item);
-    },
+    async (request, reply) =>
+      await answerOnce(request, reply, async () => {
+        const answer = answerWith(resources);
+        const context = contextOf(request, answer);
+        return answer(await resources.rollback(request.params.id, request.body.version, ifMatchOf(request), context));
+      }),
   );
 }
 
-export function contextOf(request: FastifyRequest): WriteContext {
+/** `answer`: of a write that may be repeated, from the first thing that it changes. */
+export function contextOf<C>(request: FastifyRequest, answer?: (item: Item<C>) => WriteAnswer): WriteContext {
   const { actor, claims } = request.caller;
-  return { actor, claims, requestId: request.id, clientIp: request.ip };
+  const once = answer === undefined ? {} : onceOf(request, ({ items }) => answer(items[0] as Item<C>));
+  return { actor, claims, requestId: request.id, clientIp: request.ip, ...once };
 }
+
+export const gone = (): WriteAnswer => ({ status: 204 });
+
+const goneScopes = new WeakMap<FastifyRequest, Readonly<Record<string, Value>>>();
+
+/** What a repeated write is about may be deleted by now, by that write itself: history knows where it stood. */
+export async function findGone(
+  resources: Pick<VersionedResources<never>, 'kind' | 'has' | 'versions'>,
+  request: FastifyRequest,
+): Promise<void> {
+  const { id } = request.params as Id;
+  if (request.headers['idempotency-key'] === undefined || resources.has(id)) return;
+  const { items } = await resources.versions(id, { limit: 1 });
+  const [last] = items;
+  if (last === undefined) return;
+  const { key, appId, environment } = last;
+  goneScopes.set(request, { resource: { kind: resources.kind, key, app_id: appId, environment } });
+}
+
+export const goneFacts = (request: FastifyRequest): Readonly<Record<string, Value>> | undefined =>
+  goneScopes.get(request);
 
 export const ifMatchOf = (request: FastifyRequest): string | undefined => request.headers['if-match'];
 
@@ -250,13 +300,13 @@ function factsOfBody(body: unknown): Readonly<Record<string, Value>> {
   return { key, app_id, environment };
 }
 
-function answerItem<C extends { readonly description?: string }>(
-  reply: FastifyReply,
-  resources: VersionedResources<C>,
-  item: Item<C>,
-): unknown {
-  return reply.header('etag', etagOf(item)).send(shownItem(resources, item));
-}
+const answerWith =
+  <C extends { readonly description?: string }>(resources: VersionedResources<C>) =>
+  (item: Item<C>): WriteAnswer => ({
+    status: 200,
+    headers: { etag: etagOf(item) },
+    body: shownItem(resources, item),
+  });
 
 type ShownResource = Static<TObject<typeof resourceMembers>>;
 

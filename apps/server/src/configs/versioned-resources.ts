@@ -47,6 +47,10 @@ export class VersionedResources<C extends { readonly description?: string }> {
     return listItems(this.#parts.feed.state.all<C>(this.kind), filter, options);
   }
 
+  has(id: string): boolean {
+    return this.#parts.feed.state.get<C>(this.kind, id) !== undefined;
+  }
+
   /** Errors: `<kind>.not_found`. */
   get(id: string, state: ConfigurationState = this.#parts.feed.state): Item<C> {
     const item = state.get<C>(this.kind, id);

@@ -1,6 +1,6 @@
 /** What a write of configuration is before it is committed: a plan made on a state, and the rules that look at it. */
 import type { Value } from '@bailiwick/rego';
-import type { ResourceKind, ResourceScope } from '../ports/resource-store.port.js';
+import type { RememberedAnswer, ResourceKind, ResourceScope } from '../ports/resource-store.port.js';
 import type { Item } from './config-content.js';
 import type { ConfigurationState } from './configuration-state.js';
 
@@ -11,6 +11,25 @@ export interface WriteContext {
   readonly clientIp: string;
   /** The verified claims, where a condition looks at them. */
   readonly claims?: Readonly<Record<string, Value>>;
+  /** With an Idempotency-Key: what is kept with the write, so that the same request gets the same answer again. */
+  readonly once?: Once;
+}
+
+export interface Once {
+  readonly key: string;
+  readonly fingerprint: string;
+  readonly expiresMs: number;
+  /** The answer that the write will have, as JSON text. */
+  readonly answer: (written: Written) => string;
+}
+
+/** The write was made before, under the same Idempotency-Key; nothing was written now. */
+export class WrittenBefore extends Error {
+  readonly remembered: RememberedAnswer;
+  constructor(remembered: RememberedAnswer) {
+    super('this write was made before');
+    this.remembered = remembered;
+  }
 }
 
 /** One change of a plan; the writer adds id, version, times and the audit record. */

@@ -13,10 +13,17 @@ import {
 } from '@bailiwick/contract';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { contextOf, ResourceId, resourceRoutes } from '../configs/resource-routes.js';
+import { answerOnce, onceOf, type WriteAnswer } from '../configs/idempotent-writes.js';
+import { contextOf, OnceHeaders, ResourceId, resourceRoutes } from '../configs/resource-routes.js';
 import { scopeOf } from '../configs/scope.js';
-import type { ExchangeService } from './exchange-service.js';
+import type { ExchangeService, Keep } from './exchange-service.js';
 import { type ReportService, toCsv } from './report-service.js';
+
+const done = (body: ImportReport): WriteAnswer => ({ status: 200, body });
+const keepFor =
+  (request: FastifyRequest): Keep =>
+  (report) =>
+    onceOf(request, (written) => done(report(written)));
 
 const tags = ['configs'];
 const ExportQuery = Type.Object({
@@ -40,15 +47,20 @@ export function exchangeRoutes(app: FastifyInstance, exchange: ExchangeService):
             return { resource: { kind: 'environment', app_id, environment } };
           },
         },
+        isOnce: true,
       },
       schema: {
         tags,
         summary: 'Import a file: all of it or nothing',
+        headers: OnceHeaders,
         body: ImportRequestSchema,
         response: { 200: ImportReport },
       },
     },
-    async (request) => await exchange.import(request.body, contextOf(request)),
+    async (request, reply) =>
+      await answerOnce(request, reply, async () => {
+        return done(await exchange.import(request.body, contextOf(request), keepFor(request)));
+      }),
   );
   app.get<{ Querystring: Static<typeof ExportQuery> }>(
     '/api/v1/configs/export',
@@ -95,16 +107,21 @@ function snapshotRoutes(app: FastifyInstance, exchange: ExchangeService): void {
   app.post<{ Params: Static<typeof ResourceId>; Querystring: Static<typeof DryRun> }>(
     '/api/v1/snapshots/:id/restore',
     {
-      config: { access: { action: 'config.import', isWrite: true, facts } },
+      config: { access: { action: 'config.import', isWrite: true, facts }, isOnce: true },
       schema: {
         tags: ['snapshots'],
         summary: 'Bring everything in the snapshot’s scope back as it was, in one write',
         params: ResourceId,
+        headers: OnceHeaders,
         querystring: DryRun,
         response: { 200: ImportReport },
       },
     },
-    async (request) => await exchange.restore(request.params.id, contextOf(request), request.query.dry_run === true),
+    async (request, reply) =>
+      await answerOnce(request, reply, async () => {
+        const options = { isDryRun: request.query.dry_run === true, keep: keepFor(request) };
+        return done(await exchange.restore(request.params.id, contextOf(request), options));
+      }),
   );
 }
 

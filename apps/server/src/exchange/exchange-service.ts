@@ -51,6 +51,11 @@ const maxWarnings = 50;
 const exchanged = ['config', 'flag', 'segment'] as const;
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
+/** What is kept with the write so that it may be repeated, from the report that it will have. */
+export type Keep = (report: (written: Written) => ImportReport) => Pick<WriteContext, 'once'>;
+
+const keepNothing: Keep = () => ({});
+
 /** Ends a write that was only to be checked. */
 class DryRun extends Error {
   readonly changes: readonly PlannedChange[];
@@ -76,7 +81,7 @@ export class ExchangeService {
   }
 
   /** Errors: `import.unreadable`, and whatever a write of the parts would be refused with. */
-  async import(request: ImportRequest, context: WriteContext): Promise<ImportReport> {
+  async import(request: ImportRequest, context: WriteContext, keep: Keep = keepNothing): Promise<ImportReport> {
     const target = scopeOf(request.app_id, request.environment);
     const parsed = parseImport(request.format, request.content);
     const drafts = await this.#drafts(parsed, target);
@@ -87,12 +92,19 @@ export class ExchangeService {
       unchanged = drafts.length - changes.length;
       return request.mode === 'replace' ? [...changes, ...leftOver(drafts, state, target)] : changes;
     };
-    const report = await this.#writeOrTry(plan, context, request.dry_run === true, () => unchanged);
-    return parsed.warnings.length === 0 ? report : { ...report, warnings: parsed.warnings.slice(0, maxWarnings) };
+    const warned = (report: ImportReport): ImportReport =>
+      parsed.warnings.length === 0 ? report : { ...report, warnings: parsed.warnings.slice(0, maxWarnings) };
+    const keepWarned: Keep = (report) => keep((written) => warned(report(written)));
+    const options = { isDryRun: request.dry_run === true, keep: keepWarned, unchanged: () => unchanged };
+    return warned(await this.#writeOrTry(plan, context, options));
   }
 
   /** Brings entries, flags and segments of the snapshot's scope back as they were. Errors: `snapshot.not_found`. */
-  async restore(id: string, context: WriteContext, isDryRun: boolean): Promise<ImportReport> {
+  async restore(
+    id: string,
+    context: WriteContext,
+    { isDryRun, keep = keepNothing }: { readonly isDryRun: boolean; readonly keep?: Keep },
+  ): Promise<ImportReport> {
     const { content, appId, environment } = this.snapshots.get(id);
     const scope = { appId, environment };
     const old = new Map<string, ResourceVersion>();
@@ -120,7 +132,7 @@ export class ExchangeService {
       }
       return changes;
     };
-    return await this.#writeOrTry(plan, context, isDryRun, () => unchanged);
+    return await this.#writeOrTry(plan, context, { isDryRun, keep, unchanged: () => unchanged });
   }
 
   /** The text of a file, and its type. Secrets are left out. */
@@ -149,8 +161,7 @@ export class ExchangeService {
   async #writeOrTry(
     plan: (state: ConfigurationState) => readonly PlannedChange[],
     context: WriteContext,
-    isDryRun: boolean,
-    unchanged: () => number,
+    { isDryRun, keep, unchanged }: { isDryRun: boolean; keep: Keep; unchanged: () => number },
   ): Promise<ImportReport> {
     let planned: readonly PlannedChange[] = [];
     const remember = (state: ConfigurationState): readonly PlannedChange[] => {
@@ -163,15 +174,17 @@ export class ExchangeService {
       },
     };
     const rules = [this.#parts.configs.validity, flagValidity, ...this.#parts.rules, ...(isDryRun ? [stop] : [])];
-    const written: Written = await this.#parts.writer.write(context, remember, rules).catch((error: unknown) => {
+    const named = (op: PlannedChange['op']): string[] => planned.filter((change) => change.op === op).map(nameOf);
+    const report = ({ revision }: Written): ImportReport => ({
+      ...{ dry_run: isDryRun, revision, unchanged: unchanged() },
+      ...{ created: named('create'), updated: named('replace'), deleted: named('delete') },
+    });
+    const kept = { ...context, ...keep(report) };
+    const written: Written = await this.#parts.writer.write(kept, remember, rules).catch((error: unknown) => {
       if (error instanceof DryRun) return { revision: this.#parts.feed.state.revision, items: [] };
       throw error;
     });
-    const named = (op: PlannedChange['op']): string[] => planned.filter((change) => change.op === op).map(nameOf);
-    return {
-      ...{ dry_run: isDryRun, revision: written.revision, unchanged: unchanged() },
-      ...{ created: named('create'), updated: named('replace'), deleted: named('delete') },
-    };
+    return report(written);
   }
 
   async #drafts(parsed: ParsedImport, target: ResourceScope): Promise<readonly Draft[]> {

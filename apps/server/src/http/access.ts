@@ -17,6 +17,8 @@ export interface RouteAccess {
   readonly isDecidedByBody?: boolean;
   /** Refused calls leave an audit record, successful ones leave theirs in their own transaction. */
   readonly isWrite?: boolean;
+  /** Looks up what `facts` needs and is not in memory. */
+  readonly prepare?: (request: FastifyRequest) => Promise<void>;
   /** Successful calls leave an audit record too: they show something sensitive. */
   readonly isSensitiveRead?: boolean;
 }

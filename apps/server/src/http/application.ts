@@ -76,6 +76,7 @@ export function createApplication(parts: ApplicationParts): FastifyInstance {
     // An unknown path is a 404 for everybody: it tells nothing.
     if (!access || access.action === 'public' || parts.isAuthorised === false) return;
     request.caller = await parts.authenticator.authenticate(request.headers);
+    await access.prepare?.(request);
     if (!access.isDecidedByBody) authorise(parts, request, access);
   });
   app.addHook('preValidation', async (request) => {

@@ -51,13 +51,7 @@ export class IdempotencyKeys {
    * `idempotency.key_reused` (422) when the key came with another request.
    */
   async admit(actor: string, key: string, fingerprint: string): Promise<Admission> {
-    if (key.length > 255 || !/^[\x21-\x7e]+$/.test(key)) {
-      throw new BailiwickError('invalid', {
-        reason: 'idempotency.bad_key',
-        message: 'Idempotency-Key is 1 to 255 visible ASCII characters.',
-      });
-    }
-    const storeKey = `${prefix}${createHash('sha256').update(`${actor}\n${key}`).digest('hex')}`;
+    const storeKey = prefix + rememberedName(actor, key);
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const known = await this.#store.get(storeKey);
       const record = known ? (JSON.parse(known.value) as StoredRecord) : undefined;
@@ -79,12 +73,7 @@ export class IdempotencyKeys {
   }
 
   #replay(record: StoredRecord, revision: number, fingerprint: string): Admission {
-    if (record.fingerprint !== fingerprint) {
-      throw new BailiwickError('unprocessable', {
-        reason: 'idempotency.key_reused',
-        message: 'This Idempotency-Key came before with another request. Use a new key for a new request.',
-      });
-    }
+    if (record.fingerprint !== fingerprint) throw keyReused();
     if (!record.write) throw inProgress();
     return { kind: 'replay', write: record.write, revision };
   }
@@ -116,6 +105,23 @@ export class IdempotencyKeys {
     return expired.length;
   }
 }
+
+/** Under what an answer is remembered: a key is its caller's own. Throws `idempotency.bad_key`. */
+export function rememberedName(actor: string, key: string): string {
+  if (key.length > 255 || !/^[\x21-\x7e]+$/.test(key)) {
+    throw new BailiwickError('invalid', {
+      reason: 'idempotency.bad_key',
+      message: 'Idempotency-Key is 1 to 255 visible ASCII characters.',
+    });
+  }
+  return createHash('sha256').update(`${actor}\n${key}`).digest('hex');
+}
+
+export const keyReused = (): BailiwickError =>
+  new BailiwickError('unprocessable', {
+    reason: 'idempotency.key_reused',
+    message: 'This Idempotency-Key came before with another request. Use a new key for a new request.',
+  });
 
 const inProgress = (): BailiwickError =>
   new BailiwickError('conflict', {

@@ -163,6 +163,32 @@ export function describeResourceStore(name: string, start: () => Promise<Resourc
       await commit(store, put('short-lived', '1'));
     });
 
+    it('keeps the answer of a write with it, gives it to whoever comes with the key again, and forgets it when it expires', async () => {
+      const remember = {
+        key: randomUUID(),
+        fingerprint: 'f',
+        expiresMs: 2_000,
+        answer: '{"status":201}',
+        nowMs: 1_000,
+      };
+      const { nowMs: _now, ...kept } = remember;
+      const write = async (change: ResourceChange, nowMs: number) =>
+        await store.commit({
+          ...{ baseRevision: await store.revision(), changes: [change], audit: [] },
+          remember: { ...remember, nowMs },
+        });
+      expect(await store.remembered(remember.key)).toBeUndefined();
+      expect((await write(put('kept-once', '1'), 1_000)).kind).toBe('committed');
+      const revision = await store.revision();
+      expect(await write(put('kept-twice', '1'), 1_999)).toEqual({ kind: 'remembered', answer: kept });
+      expect(await store.revision()).toBe(revision);
+      expect(await store.remembered(remember.key)).toEqual(kept);
+      expect((await write(put('kept-later', '1'), 2_000)).kind).toBe('committed');
+      expect(await store.forgetAnswers(1_999)).toBe(0);
+      expect(await store.forgetAnswers(2_000)).toBe(1);
+      expect(await store.remembered(remember.key)).toBeUndefined();
+    });
+
     it('says what there was at any revision', async () => {
       const change = put('once', '1', { kind: 'segment' });
       const first = await commit(store, change);

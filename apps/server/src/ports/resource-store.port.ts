@@ -77,18 +77,34 @@ export interface ResourceChange {
   readonly rolledBackTo?: number;
 }
 
+/** The answer to a write that came with an Idempotency-Key. */
+export interface RememberedAnswer {
+  /** A hash of caller and key. */
+  readonly key: string;
+  /** A hash of everything that makes the request what it is. */
+  readonly fingerprint: string;
+  /** Milliseconds since 1970; from then on the key is free. */
+  readonly expiresMs: number;
+  /** JSON text. */
+  readonly answer: string;
+}
+
 export interface ResourceWrite {
   /** The revision the changes were checked against. */
   readonly baseRevision: number;
   readonly changes: readonly ResourceChange[];
   /** `etag_after` is `pending` where it is the revision of this write. */
   readonly audit: readonly AuditFacts[];
+  /** Kept in the same transaction. `nowMs`: what has expired by then does not count. */
+  readonly remember?: RememberedAnswer & { readonly nowMs: number };
 }
 
 export type ResourceCommit =
   | { readonly kind: 'committed'; readonly revision: number }
   /** Another write came first; nothing was done. */
-  | { readonly kind: 'outdated'; readonly revision: number };
+  | { readonly kind: 'outdated'; readonly revision: number }
+  /** The key was answered before; nothing was done. */
+  | { readonly kind: 'remembered'; readonly answer: RememberedAnswer };
 
 export interface ChangeLogFilter {
   readonly actor?: string;
@@ -117,6 +133,10 @@ export interface ResourceStore {
   /** All living resources at one revision. */
   load(): Promise<LoadedResources>;
   commit(write: ResourceWrite): Promise<ResourceCommit>;
+  /** What a write with this key was answered, expired or not. */
+  remembered(key: string): Promise<RememberedAnswer | undefined>;
+  /** Deletes the answers that expired before; returns how many. */
+  forgetAnswers(beforeMs: number): Promise<number>;
   /** The newest revision. */
   revision(): Promise<number>;
   /** Versions written after `revision`, in order, whole revisions only; at least one revision when there is one, else about `limit` versions. */

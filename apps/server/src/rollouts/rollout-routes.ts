@@ -14,10 +14,15 @@ import {
 import type { RolloutCommand } from '@bailiwick/evaluation';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { answerOnce, onceOf, type WriteAnswer } from '../configs/idempotent-writes.js';
 import { assertMatches } from '../configs/preconditions.js';
 import {
   contextOf,
+  findGone,
+  gone,
+  goneFacts,
   ifMatchOf,
+  OnceHeaders,
   ResourceId,
   resourceRoutes,
   shownItem,
@@ -128,7 +133,20 @@ function readRoutes(app: FastifyInstance, rollouts: RolloutService, guards: Guar
 }
 
 function writeRoutes(app: FastifyInstance, rollouts: RolloutService): void {
-  const write = { access: { action: 'rollout.write', isWrite: true, facts: factsFor(rollouts) } };
+  const factsOf = factsFor(rollouts);
+  const write = {
+    access: {
+      ...{ action: 'rollout.write', isWrite: true },
+      prepare: (request: FastifyRequest) => findGone(rollouts.resources, request),
+      facts: (request: FastifyRequest) => goneFacts(request) ?? factsOf(request),
+    },
+    isOnce: true,
+  };
+  const answer = (item: RolloutItem): WriteAnswer => ({
+    status: 200,
+    headers: { etag: etagOf(item) },
+    body: shown(rollouts, item),
+  });
   app.post<{ Body: NewRollout }>(
     '/api/v1/rollouts',
     {
@@ -141,14 +159,21 @@ function writeRoutes(app: FastifyInstance, rollouts: RolloutService): void {
             resource: { kind: 'rollout', ...rollouts.factsOfTarget((body as NewRollout).target) },
           }),
         },
+        isOnce: true,
       },
-      schema: { tags, summary: 'Make a rollout, as a draft', body: NewRollout, response: { 201: Rollout } },
+      schema: {
+        ...{ tags, summary: 'Make a rollout, as a draft', headers: OnceHeaders },
+        ...{ body: NewRollout, response: { 201: Rollout } },
+      },
     },
-    async (request, reply) => {
-      const item = await rollouts.create(request.body, contextOf(request));
-      reply.status(201).header('etag', etagOf(item)).header('location', `/api/v1/rollouts/${item.id}`);
-      return reply.send(shown(rollouts, item));
-    },
+    async (request, reply) =>
+      await answerOnce(request, reply, async () => {
+        const made = (item: RolloutItem): WriteAnswer => {
+          const { headers, body } = answer(item);
+          return { status: 201, headers: { ...headers, location: `/api/v1/rollouts/${item.id}` }, body };
+        };
+        return made(await rollouts.create(request.body, contextOf(request, made)));
+      }),
   );
   for (const name of commands)
     app.post<{ Params: Id; Body: Static<typeof RolloutCommandBody> | null }>(
@@ -159,18 +184,23 @@ function writeRoutes(app: FastifyInstance, rollouts: RolloutService): void {
           tags,
           summary: `Rollout: ${name}`,
           params: ResourceId,
-          headers: Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'Only as you saw it.' })) }),
+          headers: Type.Object({
+            ...OnceHeaders.properties,
+            'if-match': Type.Optional(Type.String({ description: 'Only as you saw it.' })),
+          }),
           body: Type.Union([RolloutCommandBody, Type.Null()]),
           response: { 200: Rollout },
         },
       },
-      async (request, reply) => {
-        const ifMatch = ifMatchOf(request);
-        const isUnchanged = ifMatch === undefined ? undefined : (item: RolloutItem) => assertMatches(item, ifMatch);
-        const command = { kind: name, ...request.body } as RolloutCommand;
-        const item = await rollouts.command(request.params.id, command, contextOf(request), isUnchanged);
-        return reply.header('etag', etagOf(item)).send(shown(rollouts, item));
-      },
+      async (request, reply) =>
+        await answerOnce(request, reply, async () => {
+          const { id } = request.params;
+          const ifMatch = ifMatchOf(request);
+          const isUnchanged = ifMatch === undefined ? undefined : (item: RolloutItem) => assertMatches(item, ifMatch);
+          const command = { kind: name, ...request.body } as RolloutCommand;
+          const once = onceOf(request, ({ items }) => answer(items.find((item) => item.id === id) as RolloutItem));
+          return answer(await rollouts.command(id, command, { ...contextOf(request), ...once }, isUnchanged));
+        }),
     );
   app.delete<{ Params: Id }>(
     '/api/v1/rollouts/:id',
@@ -180,12 +210,14 @@ function writeRoutes(app: FastifyInstance, rollouts: RolloutService): void {
         tags,
         summary: 'Delete a rollout that has ended or was never started',
         params: ResourceId,
+        headers: OnceHeaders,
         response: { 204: Type.Null() },
       },
     },
-    async (request, reply) => {
-      await rollouts.remove(request.params.id, ifMatchOf(request), contextOf(request));
-      return reply.status(204).send();
-    },
+    async (request, reply) =>
+      await answerOnce(request, reply, async () => {
+        await rollouts.remove(request.params.id, ifMatchOf(request), contextOf(request, gone));
+        return gone();
+      }),
   );
 }

@@ -12,6 +12,7 @@ import {
   type ChangeLogFilter,
   type LastDeletion,
   type LoadedResources,
+  type RememberedAnswer,
   type Resource,
   type ResourceCommit,
   type ResourceKind,
@@ -97,6 +98,26 @@ export class RelationalResourceStore implements ResourceStore {
   }
 
   async commit(write: ResourceWrite): Promise<ResourceCommit> {
+    try {
+      return await this.#commit(write);
+    } catch (error) {
+      if (error instanceof Remembered) return { kind: 'remembered', answer: error.answer };
+      throw error;
+    }
+  }
+
+  async remembered(key: string): Promise<RememberedAnswer | undefined> {
+    return await this.#guard(() => answerIn(this.#database, key));
+  }
+
+  async forgetAnswers(beforeMs: number): Promise<number> {
+    const gone = await this.#guard(() =>
+      this.#database.deleteFrom('config_answers').where('expires_ms', '<=', beforeMs).executeTakeFirst(),
+    );
+    return Number(gone.numDeletedRows);
+  }
+
+  async #commit(write: ResourceWrite): Promise<ResourceCommit> {
     return await this.#guard(() =>
       this.#database.transaction().execute(async (transaction): Promise<ResourceCommit> => {
         const revision = write.baseRevision + 1;
@@ -107,7 +128,12 @@ export class RelationalResourceStore implements ResourceStore {
           .where('position', '=', write.baseRevision)
           .executeTakeFirst();
         if (moved.numUpdatedRows !== 1n) return { kind: 'outdated', revision: await revisionIn(transaction) };
+        // Commits come one after another: whoever had the key first is there by now.
+        const remembered = write.remember && (await answerIn(transaction, write.remember.key));
+        if (remembered !== undefined && remembered.expiresMs > (write.remember?.nowMs ?? 0))
+          throw new Remembered(remembered);
         for (const [place, change] of write.changes.entries()) await apply(transaction, change, revision, place);
+        if (write.remember !== undefined) await insertAnswer(transaction, write.remember);
         await insertAudit(transaction, write, revision);
         return { kind: 'committed', revision };
       }),
@@ -281,6 +307,29 @@ export class RelationalResourceStore implements ResourceStore {
       throw this.#toError(error);
     }
   }
+}
+
+/** Rolls a transaction back: its key was answered before. */
+class Remembered extends Error {
+  readonly answer: RememberedAnswer;
+  constructor(answer: RememberedAnswer) {
+    super('answered before');
+    this.answer = answer;
+  }
+}
+
+async function answerIn(database: Kysely<ResourceTables>, key: string): Promise<RememberedAnswer | undefined> {
+  const row = await database.selectFrom('config_answers').selectAll().where('key', '=', key).executeTakeFirst();
+  return row && { key, fingerprint: row.fingerprint, expiresMs: Number(row.expires_ms), answer: row.answer };
+}
+
+async function insertAnswer(
+  transaction: Transaction<ResourceTables>,
+  { key, fingerprint, expiresMs, answer }: RememberedAnswer,
+): Promise<void> {
+  await transaction.deleteFrom('config_answers').where('key', '=', key).execute();
+  const row = { key, fingerprint, expires_ms: expiresMs, answer };
+  await transaction.insertInto('config_answers').values(row).execute();
 }
 
 async function deletionsIn(transaction: Transaction<ResourceTables>): Promise<readonly LastDeletion[]> {

@@ -63,7 +63,15 @@ export interface DeliveryRow {
   readonly error: string | null;
 }
 
+export interface AnswerRow {
+  readonly key: string;
+  readonly fingerprint: string;
+  readonly expires_ms: number;
+  readonly answer: string;
+}
+
 export interface ResourceTables {
+  readonly config_answers: AnswerRow;
   readonly webhook_deliveries: DeliveryRow;
   readonly configs: ResourceRow;
   readonly flags: ResourceRow;
@@ -123,4 +131,15 @@ async function createTables(database: Kysely<unknown>): Promise<void> {
   await sql`INSERT INTO config_positions (name, position) VALUES ('revision', 0)`.execute(database);
 }
 
-export const resourceMigrations: readonly Migration[] = [{ number: 1, name: 'resources', up: createTables }];
+/** Answers by Idempotency-Key. */
+async function createAnswers(database: Kysely<unknown>): Promise<void> {
+  await sql`CREATE TABLE config_answers (
+    key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, expires_ms BIGINT NOT NULL, answer TEXT NOT NULL
+  )`.execute(database);
+  await sql`CREATE INDEX config_answers_expiry ON config_answers (expires_ms)`.execute(database);
+}
+
+export const resourceMigrations: readonly Migration[] = [
+  { number: 1, name: 'resources', up: createTables },
+  { number: 2, name: 'answers', up: createAnswers },
+];
