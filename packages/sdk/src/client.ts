@@ -174,6 +174,7 @@ export class Client {
   async setContext(context: EvaluationContext, { signal }: { readonly signal?: AbortSignal } = {}): Promise<boolean> {
     this.#context = context;
     await this.#started;
+    await this.#takeStored(context);
     if (!(this.#source instanceof RemoteSource)) return true;
     try {
       return await orAborted(this.#source.setContext(context), signal);
@@ -316,6 +317,14 @@ export class Client {
       const isOlder = this.#world?.epoch === world.epoch && world.revision < this.#world.revision;
       if (!isOlder) this.#begin(world);
     }
+  }
+
+  /** At the start nobody had said who asks: what was kept may be for them. */
+  async #takeStored(context: EvaluationContext): Promise<void> {
+    const isNeeded = (): boolean => this.#context === context && this.#world?.source !== 'server';
+    if (!isNeeded()) return;
+    const world = await storedWorld(this.#options, context, (error) => this.#fail(error));
+    if (world instanceof RemoteWorld && isNeeded()) this.#begin(world);
   }
 
   #begin(world: World): void {

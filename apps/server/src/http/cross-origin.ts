@@ -3,7 +3,7 @@
 const maxAgeSeconds = 600;
 const allowedHeaders = 'authorization, content-type, if-none-match, last-event-id, x-api-key, x-request-id';
 const exposedHeaders = 'etag, retry-after, x-request-id';
-const paths = /^\/(?:ofrep\/v1\/|api\/v1\/(?:configs\/fetch|environment|usage)(?:[/?]|$))/;
+const paths = /^\/(?:ofrep\/v1\/|api\/v1\/(?:configs\/fetch|environment|usage|whoami)(?:[/?]|$))/;
 
 export class CrossOrigin {
   readonly #origins: ReadonlySet<string>;
