@@ -1,6 +1,6 @@
 /** `eval`: the answers of a query with the value of every expression, and what was evaluated on the way. */
 
-import { builtins } from '../builtins/index.js';
+import { type Builtin, builtins } from '../builtins/index.js';
 import { makeArityOf } from '../compile/check-calls.js';
 import { walkExpression } from '../compile/walk.js';
 import { isRegoErrors, type RegoError, RegoErrors } from '../errors.js';
@@ -18,6 +18,7 @@ import { parseModuleSource, parseQuery } from '../syntax/parser.js';
 import type { Value } from '../values/index.js';
 import { type CoverageReport, coverageReport } from './coverage.js';
 import { type LineProfile, Profiler, Stopwatch } from './profile.js';
+import { type TraceEvent, Tracer } from './trace.js';
 import { type Row, type RunOptions, Workbench, type WorkbenchOptions } from './workbench.js';
 
 export interface ExpressionValue {
@@ -131,6 +132,8 @@ export function surroundings({ packageName, imports = [], version = 'v1' }: Eval
 export interface InspectOptions extends EvaluateQueryOptions {
   readonly profile?: boolean;
   readonly coverage?: boolean;
+  /** Tells every step. */
+  readonly traced?: boolean;
   /** Where times are added up. */
   readonly stopwatch?: Stopwatch;
   /** For the profile: milliseconds, with fractions. */
@@ -142,25 +145,46 @@ export interface Inspection {
   /** Unsorted. */
   readonly profile?: readonly LineProfile[];
   readonly coverage?: CoverageReport;
+  readonly trace?: readonly TraceEvent[];
+}
+
+/** The built-in that says something in a trace. */
+function notedTrace(tracer: Tracer): Builtin {
+  return {
+    ...(builtins.get('trace') as Builtin),
+    evaluate: ([message]) => {
+      if (typeof message === 'string') tracer.said(message);
+      return true;
+    },
+  };
 }
 
 /** Evaluates a query and tells what was evaluated on the way. Errors: `RegoErrors`, `RegoEvaluationError`. */
 export function inspectQuery(query: string, options: InspectOptions): Inspection {
   const { modules = [], now = Date.now, stopwatch = new Stopwatch(now) } = options;
-  const observed = options.profile === true || options.coverage === true;
+  const tracer = options.traced === true ? new Tracer() : undefined;
+  const replaced = tracer === undefined ? [] : [notedTrace(tracer)];
+  const observed = options.profile === true || options.coverage === true || tracer !== undefined;
   const inside = stopwatch.time('query_parse', () => surroundings(options));
-  const bench = stopwatch.time('module_compile', () => new Workbench({ ...options, modules, observed }));
+  const bench = stopwatch.time('module_compile', () => new Workbench({ ...options, modules, observed, replaced }));
   const profiler = options.profile === true ? new Profiler(now) : undefined;
   const covered = new Set<Location>();
   bench.reached = (probe) => {
     if (options.coverage === true && probe.kind !== 'end') covered.add(probe.location);
     profiler?.reached(probe);
+    tracer?.reached(probe);
   };
-  const results = runQuery(bench, query, { ...options, stopwatch, inside, observesQuery: options.profile === true });
+  const results = runQuery(bench, query, {
+    ...options,
+    stopwatch,
+    inside,
+    observesQuery: options.profile === true || tracer !== undefined,
+  });
   const sources = new Map([['', query], ...modules.map((module) => [module.file, module.source] as const)]);
   return {
     results,
     ...(profiler === undefined ? {} : { profile: profiler.finish(sources) }),
+    ...(tracer === undefined ? {} : { trace: tracer.finish() }),
     ...(options.coverage === true ? { coverage: coverageReport(modules, covered) } : {}),
   };
 }

@@ -5,11 +5,16 @@ import type { ExpressionValue, QueryResult } from './evaluate-query.js';
 import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
 import { type LineProfile, type Metrics, prettyMetrics, prettyProfile, profileDocument } from './profile.js';
 import { drawTable } from './table.js';
+import { prettyTrace, type TraceEvent, traceDocument } from './trace.js';
 
 /** Everything an evaluation may show. */
 export interface EvaluationReport {
   readonly results: readonly QueryResult[];
   readonly metrics?: Metrics | undefined;
+  /** With the texts it is of, by name; the query's name is empty. */
+  readonly trace?:
+    | { readonly events: readonly TraceEvent[]; readonly sources: ReadonlyMap<string, string> }
+    | undefined;
   readonly profile?: readonly LineProfile[] | undefined;
   readonly coverage?: CoverageReport | undefined;
 }
@@ -56,13 +61,18 @@ const raw = ({ expressions }: QueryResult): string =>
 /** What follows the answers as JSON. */
 const besidesJson = ({
   metrics,
+  trace,
   profile,
   coverage,
 }: EvaluationReport): { readonly [key: string]: OrderedJson | undefined } => ({
   metrics,
+  explanation: trace === undefined ? undefined : traceDocument(trace.events),
   profile: profile === undefined || profile.length === 0 ? undefined : profileDocument(profile),
   coverage: coverage && coverageDocument(coverage),
 });
+
+const traceText = ({ trace }: EvaluationReport): string =>
+  trace === undefined ? '' : prettyTrace(trace.events, trace.sources);
 
 function besidesPretty({ metrics = {}, profile = [], coverage }: EvaluationReport): string {
   const overall = coverage === undefined ? '' : drawTable([['Overall Coverage', coverage.coverage.toFixed(2)]]);
@@ -79,7 +89,7 @@ export const EVALUATION_FORMATS = {
     results.map(({ expressions }) => orderedJson(expressions.map(({ value }) => new RegoJson(value)))).join(''),
   bindings: ({ results }: EvaluationReport): string =>
     results.map(({ bindings }) => orderedJson(bindingsJson(bindings))).join(''),
-  pretty: (report: EvaluationReport): string => pretty(report.results) + besidesPretty(report),
+  pretty: (report: EvaluationReport): string => traceText(report) + pretty(report.results) + besidesPretty(report),
   raw: ({ results }: EvaluationReport): string => results.map(raw).join(''),
   discard: (report: EvaluationReport): string =>
     orderedJson({ result: report.results.length === 0 ? undefined : 'discarded', ...besidesJson(report) }),

@@ -41,3 +41,4 @@ export { prettySyntaxTree, syntaxTreeJson } from './syntax-tree.js';
 export { benchmarkTests, TEST_BENCHMARK_FORMATS, type TestBenchmarkFormat } from './test-benchmark.js';
 export { prettyTestReport, testReportJson } from './test-report.js';
 export { runTests, type TestOptions, type TestReport, type TestResult } from './test-runner.js';
+export { selectEvents, TRACE_LEVELS, type TraceLevel } from './trace.js';

@@ -37,6 +37,10 @@ export interface Probe {
   readonly location: Location;
   /** The expression, unless `end` or `exit`. */
   readonly expression: Expression | undefined;
+  /** All probes of the same body, in order. */
+  readonly chain: readonly Probe[];
+  /** The place in it. */
+  readonly index: number;
   /** Reached next when the expression holds. */
   next: Probe | undefined;
 }
@@ -95,8 +99,19 @@ class Prober {
     this.head = head;
   }
 
-  private probe(kind: Probe['kind'], location: Location, expression: Expression | undefined): Probe {
-    return { rule: this.rule, head: this.head, kind, location, expression, next: undefined };
+  /** Another probe of a body. */
+  private add(
+    chain: Probe[],
+    kind: Probe['kind'],
+    location: Location,
+    expression: Expression | undefined,
+  ): { -readonly [K in keyof Probe]: Probe[K] } {
+    const { rule, head } = this;
+    const probe = { rule, head, kind, location, expression, chain, index: chain.length, next: undefined };
+    const previous = chain.at(-1);
+    if (previous !== undefined) previous.next = probe;
+    chain.push(probe);
+    return probe;
   }
 
   /** The probe as an expression: its own location object is how it is recognised. */
@@ -107,28 +122,25 @@ class Prober {
     return { kind: 'term', term, negated: false, with: [], generated: true, location };
   }
 
-  private body(body: Body, end: Probe): Body {
+  private body(body: Body, kind: 'end' | 'exit', location: Location): Body {
     const placed: Expression[] = [];
-    let previous: Probe | undefined;
+    const chain: Probe[] = [];
     for (const expression of body) {
-      const probe = this.probe('expression', expression.location, expression);
-      if (previous !== undefined) previous.next = probe;
-      previous = probe;
+      const probe = this.add(chain, 'expression', expression.location, expression);
       const inner = mapExpression(expression, { term: () => undefined, body: (nested) => this.nested(nested) });
       placed.push(this.place(probe), inner);
     }
-    if (previous !== undefined) previous.next = end;
-    placed.push(this.place(end));
+    placed.push(this.place(this.add(chain, kind, location, undefined)));
     return placed;
   }
 
   private nested(body: Body): Body {
     const last = body.at(-1);
-    return last === undefined ? body : this.body(body, this.probe('end', last.location, undefined));
+    return last === undefined ? body : this.body(body, 'end', last.location);
   }
 
   whole(body: Body): Body {
-    return this.body(body, this.probe('exit', this.head, undefined));
+    return this.body(body, 'exit', this.head);
   }
 }
 

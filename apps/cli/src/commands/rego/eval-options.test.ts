@@ -28,6 +28,7 @@ f(x) := y if {
 	y := x + 1
 } else := 0
 `,
+  'noted.rego': 'package a.b\n\nnoted if {\n\tinput.user == "bob"\n\ttrace("half way")\n\tinput.roles[_] == "x"\n}\n',
   'data.json': '{"roles": {"x": "admin"}}',
   'input.json': '{"user": "bob", "roles": ["y", "x"]}',
   'typed.rego': `package s
@@ -211,6 +212,46 @@ describe.skipIf(opa === undefined)('as opa does (skipped when it is not installe
     const args = [...POLICY, ...options, query];
     expect(shapeOf(await runOurs(args))).toEqual(shapeOf(runOpa(args)));
   });
+});
+
+/** The steps in policies: place, depth, and what was done; OPA shows its rewritten expressions, and its index. */
+const stepsOf = ({ stdout }: { readonly stdout: string }): readonly string[] =>
+  stdout
+    .split('\n')
+    .filter((line) => /^[\w.]+\.rego:\d+ /.test(line) && !line.includes('| Index'))
+    .map((line) => /^\S+ +(?:\| )*\w+/.exec(line)?.[0] ?? line);
+
+const TRACED: readonly (readonly string[])[] = [
+  ['full', 'data.a.b.allow'],
+  ['fails', 'data.a.b.allow'],
+  ['notes', 'data.a.b.noted'],
+  ['full', 'data.a.b.f(5)'],
+  ['fails', 'data.a.b.noted; data.a.b.f(1)'],
+];
+
+test.skipIf(opa === undefined).each(TRACED)('--explain %s of %s takes the steps opa takes', async (level, query) => {
+  const args = [...POLICY, '-d', 'noted.rego', '-f', 'pretty', `--explain=${level}`, query ?? ''];
+  const ours = await runOurs(args);
+  expect(stepsOf(ours)).toEqual(stepsOf(runOpa(args)));
+});
+
+test('a trace shows what was entered, said and left, as JSON, too', async () => {
+  const args = [...POLICY, '-d', 'noted.rego', '--explain', 'notes', 'data.a.b.noted'];
+  const pretty = await runOurs([...args, '-f', 'pretty']);
+  expect(pretty.stdout).toBe(`query:1          Enter data.a.b.noted
+noted.rego:3     | Enter data.a.b.noted
+noted.rego:5     | | Note "half way"
+true
+`);
+  const { explanation } = JSON.parse((await runOurs(args)).stdout) as {
+    explanation: readonly { Op: string; QueryID: number; ParentID: number; Message: string; Location: object }[];
+  };
+  expect(explanation.map(({ Op, QueryID, ParentID }) => [Op, QueryID, ParentID])).toEqual([
+    ['Enter', 0, 0],
+    ['Enter', 1, 0],
+    ['Note', 1, 0],
+  ]);
+  expect(explanation.at(-1)).toMatchObject({ Message: 'half way', Location: { file: 'noted.rego', row: 5, col: 2 } });
 });
 
 test('metrics and the profile are tables when pretty, and keep to their limit', async () => {

@@ -12,7 +12,10 @@ import {
   parseDocument,
   partiallyEvaluate,
   Stopwatch,
+  selectEvents,
   sortProfile,
+  TRACE_LEVELS,
+  type TraceLevel,
 } from '@bailiwick/rego/tools';
 import { Command, Option } from 'commander';
 import { CommandFailure } from '../../failure.js';
@@ -49,6 +52,7 @@ interface Options extends DataOptions, CompileOptions {
   readonly profileSort: readonly ProfileOrder[];
   readonly profileLimit?: number;
   readonly coverage?: boolean;
+  readonly explain: TraceLevel;
   readonly partial?: boolean;
   readonly unknowns: readonly string[];
   readonly disableInlining: readonly string[];
@@ -74,6 +78,7 @@ function withReports(command: Command): Command {
     .option('--profile', 'also print the time spent on each line')
     .addOption(sort)
     .option('--profile-limit <lines>', `how many lines of the profile to print; ${PROFILE_LIMIT} without`, parseNumber)
+    .addOption(new Option('--explain <level>', 'also print the steps').choices(TRACE_LEVELS).default('off'))
     .option('--coverage', 'also print what was evaluated');
 }
 
@@ -116,10 +121,11 @@ async function evaluate(query: string, inputText: string | undefined, options: O
   };
   if (options.partial === true) return evaluatePartially(query, given, options);
   const isProfiled = options.profile === true || profileSort.length > 0 || profileLimit !== undefined;
-  const { results, profile, coverage } = inspectQuery(query, {
+  const { results, profile, coverage, trace } = inspectQuery(query, {
     ...given,
     profile: isProfiled,
     coverage: options.coverage === true,
+    traced: options.explain !== 'off',
     now: () => performance.now(),
   });
   const report = {
@@ -127,6 +133,10 @@ async function evaluate(query: string, inputText: string | undefined, options: O
     metrics: options.metrics === true || isProfiled ? stopwatch.metrics() : undefined,
     profile: profile && sortProfile(profile, profileSort, profileLimit ?? PROFILE_LIMIT),
     coverage,
+    trace: trace && {
+      events: selectEvents(trace, options.explain),
+      sources: new Map([['', query], ...modules.map((module) => [module.file, module.source] as const)]),
+    },
   };
   print(EVALUATION_FORMATS[options.format as EvaluationFormat](report));
   end(results.length > 0, options);
