@@ -173,7 +173,7 @@ export class CatalogFollower {
   async #remove(project: string, id: string): Promise<void> {
     this.#parts.local.remove(project, id);
     this.#unembedded.delete(`${project}/${id}`);
-    const space = await this.#space(project);
+    const space = this.#upkeep && (await this.#space(project));
     if (this.#upkeep && space) await this.#upkeep.remove(space, id);
   }
 
@@ -189,7 +189,7 @@ export class CatalogFollower {
     const isWhole = chunks.every(({ hash }) => vectors.has(hash));
     if (isWhole) this.#unembedded.delete(`${project}/${id}`);
     else this.#unembedded.set(`${project}/${id}`, { project, id });
-    const space = await this.#space(project);
+    const space = this.#upkeep && (await this.#space(project));
     if (this.#upkeep && space) await this.#upkeep.bring(space, document, chunks, vectors);
     local.put(
       document,
@@ -216,9 +216,10 @@ export class CatalogFollower {
 
   /** A model that came later, or another one: the chunks of one document, a few at a time. Returns whether there is more. */
   async #embedSome(): Promise<boolean> {
-    const embedder = await this.#parts.embedder();
     const [next] = this.#unembedded.values();
-    if (!embedder || !next) return false;
+    // Asked for the first time it is opened, which costs a hundred megabytes and more.
+    const embedder = next && (await this.#parts.embedder());
+    if (!embedder) return false;
     const { catalog } = this.#parts;
     const document = await catalog.get(next.project, next.id);
     if (!document) {

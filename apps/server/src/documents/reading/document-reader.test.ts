@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -88,6 +88,26 @@ describe('openDocumentReader', () => {
       const reader = open({ processes: 1, heapMiB: 64, program });
       expect(await reasonOf(reader.readDocument(bytesOf('x'), { name }))).toBe('document.takes_too_much_memory');
       expect(await reasonOf(reader.readDocument(bytesOf('x'), { name: 'an exit' }))).toBe('document.reader_failed');
+    },
+  );
+
+  it.runIf(process.platform === 'linux')(
+    'ends a process that has nothing to read, and starts another when it has',
+    async () => {
+      const children = (): Set<string> =>
+        new Set(
+          readdirSync('/proc/self/task').flatMap((thread) =>
+            readFileSync(`/proc/self/task/${thread}/children`, 'utf8').split(' ').filter(Boolean),
+          ),
+        );
+      const before = children();
+      const reader = open({ processes: 1, idleMs: 300 });
+      for (let time = 0; time < 2; time++) {
+        expect((await reader.readDocument(bytesOf('short'), { name: 'a' })).text).toBe('short');
+        const [own] = [...children()].filter((pid) => !before.has(pid));
+        expect(own).toBeDefined();
+        await vi.waitFor(() => expect(children().has(own as string)).toBe(false), { timeout: 5_000 });
+      }
     },
   );
 

@@ -45,6 +45,8 @@ export interface DocumentReaderOptions {
   /** All resident memory of one process (heap, buffers, code), in MiB. */
   readonly memoryMiB?: number;
   readonly limits?: Partial<ReadingLimits>;
+  /** A process without work is ended after this: each holds a hundred megabytes. Milliseconds. */
+  readonly idleMs?: number;
   /** What the processes run: `reading-program.mjs`, beside this file. */
   readonly program?: URL;
 }
@@ -60,6 +62,7 @@ interface Reader {
   readonly child: ChildProcess;
   readonly ended: Promise<void>;
   current: Waiting | undefined;
+  /** Ends it: when its job takes too long, or when it has had none for a while. */
   timer: NodeJS.Timeout | undefined;
   isGone: boolean;
 }
@@ -68,6 +71,9 @@ interface Reader {
 const memorySignals: ReadonlySet<NodeJS.Signals | null> = new Set(['SIGABRT', 'SIGTRAP', 'SIGILL', 'SIGKILL']);
 /** V8's own end where there are no signals (Windows). */
 const outOfMemoryExitCode = 134;
+
+/** Nobody waits for it. */
+const idleEnd = documentError('document.reader_failed');
 
 class ReadingPool implements DocumentReader {
   readonly #options: Required<Omit<DocumentReaderOptions, 'limits'>>;
@@ -80,7 +86,7 @@ class ReadingPool implements DocumentReader {
   constructor({ limits, ...options }: DocumentReaderOptions) {
     const processes = Math.min(2, Math.max(1, availableParallelism() - 1));
     const program = new URL('./reading-program.mjs', import.meta.url);
-    this.#options = { processes, heapMiB: 768, memoryMiB: 1536, program, ...options };
+    this.#options = { processes, heapMiB: 768, memoryMiB: 1536, idleMs: 60_000, program, ...options };
     this.#limits = { ...defaultReadingLimits, ...limits };
   }
 
@@ -163,6 +169,7 @@ class ReadingPool implements DocumentReader {
     const { maxSeconds } = waiting.job.limits;
     const late = (): void =>
       this.#end(reader, documentError('document.takes_too_long', `At most ${maxSeconds} s are given.`));
+    clearTimeout(reader.timer);
     reader.timer = setTimeout(late, maxSeconds * 1000);
     reader.child.ref();
     reader.child.channel?.ref();
@@ -213,6 +220,7 @@ class ReadingPool implements DocumentReader {
   #release(reader: Reader): Waiting | undefined {
     const { current } = reader;
     clearTimeout(reader.timer);
+    if (!reader.isGone) reader.timer = setTimeout(() => this.#end(reader, idleEnd), this.#options.idleMs).unref();
     reader.current = undefined;
     // One that waits for work does not keep this process alive.
     reader.child.unref();
