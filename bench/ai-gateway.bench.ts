@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { percentile, publish, round } from './report.js';
 import { freePort, startServerProcess } from './server-process.js';
 
-const seconds = Number(process.argv[2] ?? 8);
+const seconds = Number(process.argv[2] ?? 3);
+const rounds = 5;
 if (spawnSync('wrk', ['-v']).error) {
   console.error('This benchmark needs wrk (apt-get install wrk).');
   process.exit(2);
@@ -210,16 +211,23 @@ try {
   const peers = [await startOurs(llmPort), await startPortkey(llmPort)];
   const whole = await latencies([llm, ...peers], false, 1000);
   const streamed = await latencies([llm, ...peers], true, 300);
+  for (const peer of peers) load(peer, 3);
+  // In turns, and the best of each: what else the machine does falls on all alike, and least on the best.
+  const turns = Array.from({ length: rounds }, () =>
+    peers.map((peer) => {
+      const before = cpuSeconds(peer.pid);
+      const requests = load(peer, seconds);
+      return { cpu: ((cpuSeconds(peer.pid) - before) / requests) * 1e6, perSecond: requests / seconds };
+    }),
+  );
   const rows = peers.map((peer, index) => {
-    load(peer, 3);
-    const before = cpuSeconds(peer.pid);
-    const requests = load(peer, seconds);
+    const own = turns.flatMap((turn) => turn[index] ?? []);
     const added = (all: readonly number[][], p: number): number =>
       round(percentile(all[index + 1] ?? [], p / 100) - percentile(all[0] ?? [], p / 100), 2);
     return [
       peer.name,
-      Math.round(((cpuSeconds(peer.pid) - before) / requests) * 1e6),
-      Math.round(requests / seconds),
+      Math.round(Math.min(...own.map(({ cpu }) => cpu))),
+      Math.round(Math.max(...own.map(({ perSecond }) => perSecond))),
       ...[50, 95, 99].map((p) => added(whole, p)),
       ...[50, 95, 99].map((p) => added(streamed, p)),
     ];
@@ -227,7 +235,7 @@ try {
   publish({
     name: 'ai-gateway',
     title: 'Chat completions through the gateway and through Portkey',
-    about: `The same stand-in LLM, which is no model, in one run. CPU a request of the gateway's process with 8 connections over ${seconds} s; milliseconds added to the stand-in's own with one connection, in turns: whole answers (1,000 each), first byte of a stream (300 each). Load generator, stand-in and whatever else share the machine.`,
+    about: `The same stand-in LLM, which is no model, in one run. CPU a request of the gateway's process with 8 connections over ${seconds} s, the best of ${rounds} turns; milliseconds added to the stand-in's own with one connection, in turns: whole answers (1,000 each), first byte of a stream (300 each). Load generator, stand-in and whatever else share the machine.`,
     columns: [
       'gateway',
       'CPU µs/request',

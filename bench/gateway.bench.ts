@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import { publish, round } from './report.js';
 import { freePort, startServerProcess } from './server-process.js';
 
-const seconds = Number(process.argv[2] ?? 6);
+const seconds = Number(process.argv[2] ?? 3);
+const rounds = Number(process.argv[3] ?? 6);
+const calmSeconds = 2;
 for (const [program, flag] of [
   ['wrk', '-v'],
   ['haproxy', '-v'],
@@ -181,18 +183,31 @@ try {
   const node = await startProgram('node:http proxy', process.execPath, [script], nodePort);
   const peers = [...(await startOurs(upstream.port)), haproxy, node];
   load(upstream, 1, 1);
-  const direct = load(upstream, 1, Math.min(seconds, 4));
-  const rows = peers.map((peer) => {
-    load(peer, 16, 3);
-    const before = cpuSeconds(peer.pid);
-    const busy = load(peer, 16, seconds);
-    const used = cpuSeconds(peer.pid) - before;
-    const calm = load(peer, 1, Math.min(seconds, 4));
-    const added = (p: string): number => round(Math.max(0, calm.percentile(p) - direct.percentile(p)), 3);
+  for (const peer of peers) load(peer, 16, 3);
+  // In turns, and the best of each: what else the machine does falls on all alike, and least on the best.
+  const turns = Array.from({ length: rounds }, () => ({
+    direct: load(upstream, 1, calmSeconds),
+    measured: peers.map((peer) => {
+      const before = cpuSeconds(peer.pid);
+      const busy = load(peer, 16, seconds);
+      const used = cpuSeconds(peer.pid) - before;
+      return {
+        cpu: (used / busy.requests) * 1e6,
+        perSecond: busy.requests / seconds,
+        calm: load(peer, 1, calmSeconds),
+      };
+    }),
+  }));
+  const best = (values: readonly number[]): number => Math.min(...values);
+  const direct = (p: string): number => best(turns.map((turn) => turn.direct.percentile(p)));
+  const rows = peers.map((peer, index) => {
+    const own = turns.flatMap(({ measured }) => measured[index] ?? []);
+    const added = (p: string): number =>
+      round(Math.max(0, best(own.map(({ calm }) => calm.percentile(p))) - direct(p)), 3);
     return [
       peer.name,
-      round((used / busy.requests) * 1e6, 1),
-      Math.round(busy.requests / seconds),
+      round(best(own.map(({ cpu }) => cpu)), 1),
+      Math.round(Math.max(...own.map(({ perSecond }) => perSecond))),
       added('50'),
       added('90'),
       added('99'),
@@ -202,7 +217,7 @@ try {
   publish({
     name: 'gateway',
     title: 'The gateway and its peers on the same upstream',
-    about: `CPU a request of the proxy's process with 16 connections over ${seconds} s; added latency with one connection (the upstream itself: P50 ${direct.percentile('50')} ms). The load generator and the upstream share the machine.`,
+    about: `CPU a request of the proxy's process with 16 connections over ${seconds} s; added latency with one connection (the upstream itself: P50 ${direct('50')} ms). Each in ${rounds} turns, the best of them. The load generator and the upstream share the machine.`,
     columns: ['proxy', 'CPU µs/request', '× HAProxy', 'requests/s', 'added P50 ms', 'added P90 ms', 'added P99 ms'],
     // A machine that is busy makes all of them dearer alike: the ratio tells more than the figure.
     rows: rows.map(([name = '', cpu = 0, ...rest]) => [name, cpu, round(Number(cpu) / ofHaproxy, 1), ...rest]),

@@ -36,7 +36,9 @@ export interface DecisionLogOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const maxBatch = 500;
+/** Entries that are made without a pause. */
+const maxBatch = 100;
+const defaultFlushMs = 250;
 
 export class DecisionLog {
   readonly #store: DecisionStore;
@@ -81,7 +83,7 @@ export class DecisionLog {
       return;
     }
     this.#waiting.push(decision);
-    this.#timer ??= setTimeout(() => void this.flush(), this.#options.flushMs ?? 100);
+    this.#timer ??= setTimeout(() => void this.flush(), this.#options.flushMs ?? defaultFlushMs);
   }
 
   /** Other processes that write into the same store: they are asked before a search, too. */
@@ -101,16 +103,21 @@ export class DecisionLog {
 
   async #write(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, maxBatch);
-      try {
-        await this.#store.append(batch.map((decision) => this.#entry(decision)));
-      } catch (error) {
-        this.#options.onError(error);
-        return;
-      } finally {
-        this.#waiting = this.#waiting.slice(batch.length);
+      const taken = this.#waiting;
+      this.#waiting = [];
+      const writes: Promise<void>[] = [];
+      for (let at = 0; at < taken.length; at += maxBatch) {
+        // Requests come first: making entries must not hold them up for long.
+        if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+        writes.push(this.#store.append(taken.slice(at, at + maxBatch).map((decision) => this.#entry(decision))));
       }
-      this.#written += batch.length;
+      // Together, so that a store can make one commit of them.
+      const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected');
+      if (failed?.status === 'rejected') {
+        this.#options.onError(failed.reason);
+        return;
+      }
+      this.#written += taken.length;
       if (this.#written > this.#options.kept / 10) {
         this.#written = 0;
         await this.#store.prune(this.#options.kept).catch(this.#options.onError);

@@ -53,10 +53,14 @@ export interface ThreadTransaction {
   rollback(): Promise<void>;
 }
 
-const sizeOf = (request: WorkerRequest): number =>
-  request.kind === 'transact'
-    ? request.operations.reduce((sum, one) => sum + (one.kind === 'put' ? one.value.length : 0), 0)
-    : 0;
+function sizeOf(request: WorkerRequest): number {
+  if (request.kind === 'transact')
+    return request.operations.reduce((sum, one) => sum + (one.kind === 'put' ? one.value.length : 0), 0);
+  if (request.kind !== 'many') return 0;
+  let sum = 0;
+  for (const row of request.rows) for (const value of row) sum += typeof value === 'string' ? value.length : 0;
+  return sum;
+}
 
 export class SqliteThread {
   readonly #worker: Worker;
