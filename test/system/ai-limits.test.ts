@@ -145,6 +145,56 @@ describe('budgets (stand-in provider)', () => {
     );
   });
 
+  it('stand-in: every key has its own, one model’s holds for that model alone, and who has no key shares one', async () => {
+    const consumers = ['ann', 'bob'].map((username) => ({
+      username,
+      plugins: { 'key-auth': { key: `key-of-${username}` } },
+    }));
+    const models = { m: { input: 0, output: 1_000 }, dear: { input: 0, output: 1_000 } };
+    const budgets = [
+      { by: 'consumer', limit: 0.25, window: 'day' },
+      { by: 'model', name: 'dear', limit: 0.12, window: 'month' },
+    ];
+    const route = (id: string, plugins: object) => ({
+      ...{ id, uri: `/${id}/*`, labels: { project: 'keys' } },
+      plugins: {
+        ...plugins,
+        'ai-proxy': { provider: 'openai-compatible', auth: {}, override: { endpoint: llm.url } },
+        'ai-rate-limiting': { limit: 1_000_000, time_window: 60 },
+      },
+    });
+    await gateway.apply(
+      {},
+      {
+        routes: [route('keyed', { 'key-auth': {} }), route('open', {})],
+        consumers,
+        plugin_metadata: [
+          { id: 'ai-proxy', prices: models },
+          { id: 'ai-rate-limiting', budgets },
+        ],
+      },
+    );
+    llm.behave(using(100));
+    const status = async (path: string, who: string, model = 'm') => {
+      const answer = await gateway.post(
+        `${path}/v1/chat/completions`,
+        { ...ask(110), model },
+        { apikey: `key-of-${who}` },
+      );
+      await answer.text();
+      return answer.status;
+    };
+    const times = async (count: number, once: () => Promise<number>): Promise<number[]> => {
+      const statuses: number[] = [];
+      for (let at = 0; at < count; at += 1) statuses.push(await once());
+      return statuses;
+    };
+    expect(await times(3, () => status('/keyed', 'ann'))).toEqual([200, 200, 429]);
+    expect(await times(2, () => status('/keyed', 'bob', 'dear'))).toEqual([200, 429]);
+    expect(await status('/keyed', 'bob')).toBe(200);
+    expect(await times(3, () => status('/open', 'nobody'))).toEqual([200, 200, 429]);
+  });
+
   it('stand-in: a model without a price is not called under a budget', async () => {
     const budget = { id: 'ai-rate-limiting', budgets: [{ by: 'project', limit: 1, window: 'month' }] };
     await apply({ limit: 1_000_000, time_window: 60 }, [prices, budget]);

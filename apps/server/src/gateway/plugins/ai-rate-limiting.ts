@@ -217,11 +217,11 @@ const headerNames = (prefix: string, suffix: string): NonNullable<Limit['headers
   `${prefix}-Reset${suffix}`,
 ];
 
-/** Whose money it is; undefined: the budget is not about this call. */
+/** Whose money it is; undefined: the budget is not about this call. Who is nobody shares with all who are: no call is free for that. */
 function budgetSubject(budget: Budget, exchange: Exchange, call: LlmCall): string | undefined {
   const subject = {
-    project: call.project,
-    consumer: exchange.consumer?.username ?? exchange.caller?.actor,
+    project: call.project ?? '',
+    consumer: exchange.consumer?.username ?? exchange.caller?.actor ?? '',
     model: call.model,
   }[budget.by];
   return budget.name === undefined || budget.name === subject ? subject : undefined;
