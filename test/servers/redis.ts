@@ -122,6 +122,9 @@ export async function startRedisSentinels(): Promise<RedisSentinels> {
 
 export interface RedisCluster {
   readonly nodes: readonly string[];
+  kill(index: number): Promise<void>;
+  /** With the identity and the slots that it had. */
+  restart(index: number): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -131,9 +134,9 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   // The bus listens 10,000 above, which must stay a port.
   const ports = (await findFreePorts(12)).filter((port) => port < 55_000).slice(0, 3);
   if (ports.length < 3) return await startRedisCluster();
-  const servers = await Promise.all(
-    ports.map((port) => run(port, folder, ['--cluster-enabled', 'yes', '--cluster-config-file', `nodes-${port}.conf`])),
-  );
+  const runNode = (port: number): Promise<ServerProcess> =>
+    run(port, folder, ['--cluster-enabled', 'yes', '--cluster-config-file', `nodes-${port}.conf`]);
+  const servers = await Promise.all(ports.map(runNode));
   const nodes = ports.map((port) => `127.0.0.1:${port}`);
   runToEnd('redis-cli', ['--cluster', 'create', ...nodes, '--cluster-yes']);
   await waitUntilReady('the cluster', async () =>
@@ -141,6 +144,10 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   );
   return {
     nodes,
+    kill: async (index) => await servers[index]?.end('SIGKILL'),
+    restart: async (index) => {
+      servers[index] = await runNode(ports[index] ?? 0);
+    },
     stop: async () => {
       await Promise.all(servers.map((server) => server.end('SIGKILL')));
       await rm(folder, { recursive: true, force: true });

@@ -79,9 +79,15 @@ export class Guards {
       throw new Error(answer.error ?? `Prometheus says ${statusCode}`);
     const { resultType, result } = answer.data ?? { resultType: 'vector', result: [] };
     const samples = resultType === 'scalar' ? [result as unknown as [number, string]] : result.map((one) => one.value);
-    const values = samples.map((sample) => Number(sample?.[1])).filter((value) => !Number.isNaN(value));
+    const values = samples.map((sample) => toNumber(sample?.[1])).filter((value) => !Number.isNaN(value));
     return values.length === 0 ? undefined : Math.max(...values);
   }
+}
+
+/** Prometheus writes what is beyond all numbers as `+Inf` and `-Inf`. */
+function toNumber(text: string | undefined): number {
+  if (text === '+Inf' || text === '-Inf') return text === '+Inf' ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
+  return Number(text);
 }
 
 interface PrometheusAnswer {
@@ -95,5 +101,10 @@ interface PrometheusAnswer {
 
 function judge(measured: number | undefined, max: number): GuardReading {
   if (measured === undefined) return { verdict: 'unknown', detail: 'no figures' };
+  // A share of nothing is no number that JSON has.
+  if (!Number.isFinite(measured))
+    return measured > 0
+      ? { verdict: 'unhealthy', detail: 'the query says +Inf' }
+      : { verdict: 'healthy', detail: 'the query says -Inf' };
   return { verdict: measured > max ? 'unhealthy' : 'healthy', measured };
 }
