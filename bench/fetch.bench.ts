@@ -4,13 +4,15 @@
  */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres } from '../test/servers/postgres.js';
 import { publish, round } from './report.js';
 import { freePort, startServerProcess } from './server-process.js';
 
-const seconds = Number(process.argv[2] ?? 5);
+const seconds = Number(process.argv[2] ?? 3);
+/** Each target again and again, in turn with the others; the best counts, because whatever else runs on the machine only takes away. */
+const rounds = 3;
 const peerFolder = join(process.cwd(), 'bench', 'peers', 'unleash');
 if (spawnSync('wrk', ['-v']).error) {
   console.error('This benchmark needs wrk (apt-get install wrk).');
@@ -61,7 +63,7 @@ function rotation({ url, body = '' }: Target): string {
   ].join('\n');
 }
 
-function load(target: Target, count: number): Measured {
+function load(target: Target, count: number, warmUpSeconds: number): Measured {
   const script = join(folder, 'request.lua');
   const headers = Object.entries(target.headers).map(([name, value]) => `wrk.headers["${name}"] = [[${value}]]`);
   const body = target.body === undefined ? '' : `wrk.body = [[${target.body}]]`;
@@ -71,7 +73,7 @@ function load(target: Target, count: number): Measured {
     execFileSync('wrk', ['-t1', `-c${count}`, `-d${duration}s`, '--latency', '-s', script, target.url], {
       encoding: 'utf8',
     });
-  run(2);
+  if (warmUpSeconds > 0) run(warmUpSeconds);
   const text = run(seconds);
   if (/Non-2xx/.test(text)) throw new Error(`${target.name}: ${text}`);
   const percentile = (name: string): number =>
@@ -204,9 +206,16 @@ const targets: readonly Target[] = [
 
 const rows: (string | number)[][] = [];
 for (const count of connections) {
-  const theirs = load(peer, count);
+  const best = new Map<string, Measured>();
+  for (let round = 0; round < rounds; round += 1)
+    for (const target of [peer, ...targets]) {
+      const measured = load(target, count, round === 0 ? 2 : 0);
+      const known = best.get(target.name);
+      if (known === undefined || measured.perSecond > known.perSecond) best.set(target.name, measured);
+    }
+  const theirs = best.get(peer.name) as Measured;
   for (const target of targets) {
-    const mine = load(target, count);
+    const mine = best.get(target.name) as Measured;
     const ratio = `${round(mine.perSecond / theirs.perSecond, 1)}×`;
     rows.push([target.name, count, Math.round(mine.perSecond), round(mine.p50, 3), round(mine.p99, 3), ratio]);
   }
@@ -221,9 +230,12 @@ const colors = ['#1f6f54', '#3b8f73', '#5aa58a', '#7fbfa6', '#b5d8c9', '#9aa0a6'
 publish({
   name: 'fetch',
   title: 'Configuration and flags over HTTP beside Unleash',
-  about: `${flagCount} flags with a segment of two constraints and a 50 % split, ${flagCount} entries, an API key on both sides, the same PostgreSQL, through our gateway with the platform policy deciding each call; one after the other on the same machine, which the load generator shares. 304s are counted apart. Ten thousand users in turn, also at Unleash, where the name does not say otherwise.`,
+  about: `${flagCount} flags with a segment of two constraints and a 50 % split, ${flagCount} entries, an API key on both sides, the same PostgreSQL, through our gateway with the platform policy deciding each call; in turns on the same machine, which the load generator shares; the best of ${rounds} rounds of ${seconds} s each, because other work ran on the machine meanwhile. 304s are counted apart. Ten thousand users in turn, also at Unleash, where the name does not say otherwise.`,
   columns: ['server', 'connections', 'requests/s', 'P50 ms', 'P99 ms', 'ratio'],
   rows,
+  notes: [
+    `Other work ran on the machine meanwhile: load of the last minute ${round(loadavg()[0] ?? 0, 1)} on ${cpus().length} cores.`,
+  ],
   plot: {
     title: 'Evaluations over HTTP: requests a second',
     unit: 'requests/s',

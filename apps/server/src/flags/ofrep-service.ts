@@ -2,7 +2,7 @@
  * The OpenFeature remote evaluation protocol (OFREP 0.3.0) over an environment: single and bulk. Flags first; a key that is no flag but an
  * entry of the configuration is answered with its effective value.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { OfrepAnswer, OfrepBulkAnswer } from '@bailiwick/contract';
 import type { EnvironmentDocument, EvaluationContext, FlagAnswer, JsonValue } from '@bailiwick/evaluation';
 import type { ConfigurationFeed } from '../configs/configuration-feed.js';
@@ -41,6 +41,7 @@ export class OfrepService {
   readonly #environments: Environments;
   readonly #nowMs: () => number;
   readonly #texts = new WeakMap<FlagAnswer, { readonly key: string; readonly text: string }>();
+  readonly #tails = new WeakMap<EnvironmentView, { readonly epoch: string; readonly text: string }>();
   /** By the context itself: who hands in the same object asks the same. */
   readonly #bulks = new WeakMap<EvaluationContext, Bulk>();
 
@@ -78,11 +79,11 @@ export class OfrepService {
     const { epoch } = this.#feed;
     const isTimeless = isIndependentOfTime(view.document);
     let text: string | undefined;
-    const hash = hashOf(canonical(context as JsonValue));
+    const contextHash = hashOf(canonical(context as JsonValue));
     return {
       ...{ view, epoch },
       get etag() {
-        return `${epoch}.${view.revision}.${hash}${isTimeless ? '' : `.${hashOf(this.text())}`}`;
+        return `${epoch}.${view.revision}.${contextHash}${isTimeless ? '' : `.${hashOf(this.text())}`}`;
       },
       text: () => {
         if (!isTimeless) return this.#bulkText(view, context);
@@ -106,15 +107,25 @@ export class OfrepService {
   #bulkText(view: EnvironmentView, context: EvaluationContext): string {
     const nowMs = this.#nowMs();
     const flags = view.compiled.flagKeys().map((key) => this.#textOf(key, view.compiled.flag(key, context, nowMs)));
+    return `{"flags":[${flags.join(',')}],${this.#tailOf(view)}`;
+  }
+
+  /** What follows the flags: the same for everybody. */
+  #tailOf(view: EnvironmentView): string {
+    const { epoch } = this.#feed;
+    const known = this.#tails.get(view);
+    if (known?.epoch === epoch) return known.text;
     const query = new URLSearchParams();
     if (view.appId !== null) query.set('app_id', view.appId);
     if (view.environment !== null) query.set('environment', view.environment);
     const requestUri = `/ofrep/v1/stream${query.size > 0 ? `?${query}` : ''}`;
     const rest: Omit<OfrepBulkAnswer, 'flags'> = {
-      metadata: { revision: view.revision, epoch: this.#feed.epoch },
+      metadata: { revision: view.revision, epoch },
       eventStreams: [{ type: 'sse', endpoint: { requestUri }, inactivityDelaySec: 120 }],
     };
-    return `{"flags":[${flags.join(',')}],${JSON.stringify(rest).slice(1)}`;
+    const text = JSON.stringify(rest).slice(1);
+    this.#tails.set(view, { epoch, text });
+    return text;
   }
 
   #textOf(key: string, answer: FlagAnswer): string {
@@ -138,7 +149,7 @@ function toAnswer(key: string, answer: FlagAnswer): OfrepAnswer {
   };
 }
 
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 16);
+const hashOf = (text: string): string => hash('sha256', text, 'base64url').slice(0, 16);
 
 /** By the rule itself, which nobody changes: whether it looks at the clock. */
 const timely = new WeakMap<object, boolean>();

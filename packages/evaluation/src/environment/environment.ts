@@ -80,7 +80,7 @@ export function compileEnvironment(document: EnvironmentDocument, options: Envir
     config: (key, context, nowMs) => configs.get(key, context, nowMs),
     flag: (key, context, nowMs) => {
       if (unleash?.has(key)) return unleash.evaluate(key, context, nowMs, { nowMs, ...evaluating });
-      const candidate = candidates.get(key);
+      const candidate = candidates.size === 0 ? undefined : candidates.get(key);
       if (candidate === undefined || !candidate.isExposed(context, nowMs)) return flags.evaluate(key, context, nowMs);
       return candidate.flags.evaluate(key, context, nowMs);
     },
