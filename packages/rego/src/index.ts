@@ -49,6 +49,7 @@ export {
   makeSet,
   ObjectBuilder,
   parseJson,
+  parseJsonInSteps,
   parseNumber,
   RegoObject,
   RegoSet,

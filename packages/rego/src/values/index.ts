@@ -68,6 +68,7 @@ export {
   jsonKey,
   MAX_JSON_DEPTH,
   parseJson,
+  parseJsonInSteps,
   stringifyJson,
   stringifyString,
   toJson,

@@ -26,11 +26,17 @@ const WORDS: ReadonlyMap<string, Value> = new Map<string, Value>([
 ]);
 
 const WORD_STARTS = 'tfn';
+/** Texts as short as this the platform copies by itself, quotes included. */
+const MIN_COPIED = 14;
+/** Containers this deep are read at once: documents are lists of small things, some levels down. */
+const STEPPED_LEVELS = 3;
 
 export class JsonReader {
   private readonly text: string;
   private readonly maxDepth: number;
   private at = 0;
+  /** Where the last step ended. */
+  private rested = 0;
 
   constructor(text: string, maxDepth: number) {
     this.text = text;
@@ -43,6 +49,37 @@ export class JsonReader {
     this.skipSpace();
     if (this.at < this.text.length) throw this.unexpected('after top-level value', 'error: ');
     return value;
+  }
+
+  /** The same, resting after every so many units of text. Only the outer containers are read in steps. */
+  *readDocumentInSteps(unitsAStep: number): Generator<undefined, Value> {
+    this.rested = this.at;
+    this.skipSpace();
+    const value = yield* this.valueInSteps(0, unitsAStep);
+    this.skipSpace();
+    if (this.at < this.text.length) throw this.unexpected('after top-level value', 'error: ');
+    return value;
+  }
+
+  private *valueInSteps(depth: number, unitsAStep: number): Generator<undefined, Value> {
+    const first = this.text[this.at];
+    if (depth >= STEPPED_LEVELS || (first !== '{' && first !== '[')) return this.readValue(depth);
+    this.at++;
+    const items: Value[] = [];
+    const object: Record<string, Value> = {};
+    const isObject = first === '{';
+    for (let more = !this.closes(isObject ? '}' : ']'); more; ) {
+      const key = isObject ? this.readKey() : '';
+      this.skipSpace();
+      const value = yield* this.valueInSteps(depth + 1, unitsAStep);
+      if (isObject) setOwn(object, key, value);
+      else items.push(value);
+      more = isObject ? this.goesOn('}', 'after object key:value pair') : this.goesOn(']', 'after array element');
+      if (this.at - this.rested < unitsAStep) continue;
+      this.rested = this.at;
+      yield undefined;
+    }
+    return isObject ? object : items;
   }
 
   /** Reads one value from where the reader stands and leaves the rest. */
@@ -108,9 +145,11 @@ export class JsonReader {
   private readString(): string {
     PLAIN_STRING.lastIndex = this.at;
     if (PLAIN_STRING.test(this.text)) {
-      const text = this.text.slice(this.at + 1, PLAIN_STRING.lastIndex - 1);
-      this.at = PLAIN_STRING.lastIndex;
-      return text;
+      const [start, end] = [this.at, PLAIN_STRING.lastIndex];
+      this.at = end;
+      if (end - start < MIN_COPIED) return this.text.slice(start + 1, end - 1);
+      // A longer slice would keep the whole document in memory.
+      return JSON.parse(this.text.slice(start, end)) as string;
     }
     return this.readEscapedString();
   }
@@ -138,43 +177,50 @@ export class JsonReader {
 
   private readArray(depth: number): Value {
     const items: Value[] = [];
-    this.skipSpace();
-    if (this.text[this.at] === ']') {
-      this.at++;
-      return items;
-    }
-    for (;;) {
+    if (this.closes(']')) return items;
+    do {
       this.skipSpace();
       items.push(this.readValue(depth));
-      this.skipSpace();
-      const next = this.text[this.at];
-      if (next !== ',' && next !== ']') throw this.unexpected('after array element');
-      this.at++;
-      if (next === ']') return items;
-    }
+    } while (this.goesOn(']', 'after array element'));
+    return items;
   }
 
   private readObject(depth: number): Value {
     const object: Record<string, Value> = {};
-    this.skipSpace();
-    if (this.text[this.at] === '}') {
-      this.at++;
-      return object;
-    }
-    for (;;) {
-      this.skipSpace();
-      if (this.text[this.at] !== '"') throw this.unexpected('looking for beginning of object key string');
-      const key = this.readString();
-      this.skipSpace();
-      if (this.text[this.at] !== ':') throw this.unexpected('after object key');
-      this.at++;
+    if (this.closes('}')) return object;
+    do {
+      const key = this.readKey();
       this.skipSpace();
       setOwn(object, key, this.readValue(depth));
-      this.skipSpace();
-      const next = this.text[this.at];
-      if (next !== ',' && next !== '}') throw this.unexpected('after object key:value pair');
-      this.at++;
-      if (next === '}') return object;
-    }
+    } while (this.goesOn('}', 'after object key:value pair'));
+    return object;
+  }
+
+  /** Whether a container that has been opened is empty. */
+  private closes(bracket: string): boolean {
+    this.skipSpace();
+    if (this.text[this.at] !== bracket) return false;
+    this.at++;
+    return true;
+  }
+
+  /** Whether another member follows. */
+  private goesOn(bracket: string, where: string): boolean {
+    this.skipSpace();
+    const next = this.text[this.at];
+    if (next !== ',' && next !== bracket) throw this.unexpected(where);
+    this.at++;
+    return next === ',';
+  }
+
+  /** A member's key and the colon after it. */
+  private readKey(): string {
+    this.skipSpace();
+    if (this.text[this.at] !== '"') throw this.unexpected('looking for beginning of object key string');
+    const key = this.readString();
+    this.skipSpace();
+    if (this.text[this.at] !== ':') throw this.unexpected('after object key');
+    this.at++;
+    return key;
   }
 }

@@ -201,6 +201,44 @@ describe('text', () => {
     );
   });
 
+  /** All the steps, and how many they were. */
+  const inSteps = (text: string, units: number): { readonly document: Value; readonly steps: number } => {
+    const reading = values.parseJsonInSteps(text, units);
+    for (let steps = 1; ; steps++) {
+      const step = reading.next();
+      if (step.done === true) return { document: step.value, steps };
+    }
+  };
+
+  it('reads JSON in steps to the same value', () => {
+    fc.assert(
+      fc.property(value, fc.integer({ min: 1, max: 50 }), (v, units) => {
+        const text = values.stringifyJson(values.toJsonValue(v));
+        expect(equal(inSteps(text, units).document, values.parseJson(text))).toBe(true);
+      }),
+    );
+  });
+
+  it('rests after every step, and says the same of what is no JSON', () => {
+    const text = JSON.stringify({ list: Array.from({ length: 1000 }, (_unused, id) => ({ id, name: `item ${id}` })) });
+    const { document, steps } = inSteps(text, 1000);
+    expect(values.toJson(document)).toEqual(JSON.parse(text));
+    expect(steps).toBeGreaterThan(text.length / 1000 / 2);
+    expect(steps).toBeLessThan(text.length / 1000 + 3);
+    for (const broken of ['', '{', '[1,]', '{"a" 1}', '{"a": [1, {"b": nul}]}', '[1] 2', '[[[[1,]]]]']) {
+      const messageOf = (read: () => unknown): string => {
+        try {
+          read();
+          return 'no error';
+        } catch (error) {
+          return (error as Error).message;
+        }
+      };
+      expect(messageOf(() => inSteps(broken, 1))).toBe(messageOf(() => values.parseJson(broken)));
+    }
+    expect(() => inSteps('['.repeat(100_000), 1)).toThrow(values.JsonError);
+  });
+
   it.each(['', '{', '[1,]', '01', '1.', '"\\x"', 'nul', '{"a" 1}', '"\n"', '1 2', '1e99999', '[1e99999]'])(
     'refuses %j',
     (text) => {
