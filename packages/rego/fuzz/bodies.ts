@@ -10,6 +10,7 @@ import {
   type Scope,
   term,
   type Variable,
+  walkable,
 } from './terms.js';
 
 interface Statement {
@@ -24,7 +25,7 @@ const DEPTH = 2;
 
 const plain = (text: string): Statement => ({ text, binds: [] });
 const anyKind = (scope: Scope): Kind => scope.random.pick(KINDS);
-const collection = (scope: Scope): string => term(scope.random.pick(COLLECTIONS), scope, DEPTH - 1);
+const collection = (scope: Scope): string => walkable(scope.random.pick(COLLECTIONS), scope, DEPTH - 1);
 
 function assign(scope: Scope): Statement {
   const kind = anyKind(scope);

@@ -277,13 +277,23 @@ function composite(kind: Kind, scope: Scope, depth: number): string {
   return `{${entries.join(', ')}}`;
 }
 
+/**
+ * A term to go through. A set written out with references in it is made a value first: OPA goes through it in the order that it has before they
+ * are known (`docs/reference/rego-differences.md`).
+ */
+export function walkable(kind: Kind, scope: Scope, depth: number): string {
+  const text = term(kind, scope, depth);
+  const isWrittenOut = kind === 'set' && text.startsWith('{') && /\b(?:data|input|lib|[a-z]+\d+)\b/.test(text);
+  return isWrittenOut ? `(${text} | set())` : text;
+}
+
 function comprehension(kind: Kind, scope: Scope, depth: number): string {
   const { random } = scope;
   const name = freshName(scope);
   const wanted = anyKind(scope);
   const inner = extend({ ...scope, isClosed: false }, { name, kind: wanted });
   const bind = random.weighted([
-    [3, () => `some ${name} in ${term(random.pick<Kind>(['array', 'set', 'object']), scope, depth - 1)}`],
+    [3, () => `some ${name} in ${walkable(random.pick<Kind>(['array', 'set', 'object']), scope, depth - 1)}`],
     [2, () => `${name} := ${term(wanted, scope, depth - 1)}`],
     [
       2,
