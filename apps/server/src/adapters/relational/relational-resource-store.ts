@@ -304,7 +304,8 @@ export class RelationalResourceStore implements ResourceStore {
     try {
       return await work();
     } catch (error) {
-      throw this.#toError(error);
+      // Not a fault, and not the database's to name.
+      throw error instanceof Remembered ? error : this.#toError(error);
     }
   }
 }
