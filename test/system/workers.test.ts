@@ -13,6 +13,8 @@ let server: BailiwickProcess;
 let upstream: Server;
 let folder = '';
 let file = '';
+/** Requests that the upstream is answering. */
+let underway = 0;
 
 /** The policy of `p`: whoever asks may read what begins with the prefix. */
 const allowing = (prefix: string): string =>
@@ -35,6 +37,10 @@ ${extra}#END
 beforeAll(async () => {
   upstream = createServer((incoming, response) => {
     const delayMs = Number(new URL(incoming.url ?? '/', 'http://a').searchParams.get('ms') ?? 0);
+    underway += 1;
+    response.once('close', () => {
+      underway -= 1;
+    });
     setTimeout(() => response.end(String(incoming.headers['x-secret'] ?? 'ok')), delayMs);
   });
   await new Promise<void>((resolve) => upstream.listen(0, '127.0.0.1', resolve));
@@ -226,7 +232,9 @@ it('loses only what a killed worker had under way, and puts another one in its p
 
 it('gives back the places in a limit that a killed worker held', async () => {
   const held = [once('/crowded/x?ms=4000'), once('/crowded/x?ms=4000')].map((answer) => answer.catch(() => undefined));
-  await until(async () => (await once('/crowded/x')).status === 429);
+  // Both have their place before anybody else asks for one.
+  await until(() => underway === 2);
+  expect((await once('/crowded/x')).status).toBe(429);
   for (const pid of workers()) process.kill(pid, 'SIGKILL');
   await Promise.all(held);
   // Long before `key_ttl`, an hour, would forget them.
