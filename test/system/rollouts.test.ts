@@ -263,7 +263,7 @@ it('a freeze stops changes and steps of its scope, but no retreat', async () => 
       kind: 'percentage',
       steps: [
         { percent: 10, after_s: 0 },
-        { percent: 100, after_s: 0.2 },
+        { percent: 100, after_s: 1.5 },
       ],
     },
   );
@@ -275,7 +275,7 @@ it('a freeze stops changes and steps of its scope, but no retreat', async () => 
   expect(freeze.status).toBe(201);
   const refused = await server.call('POST', '/api/v1/configs', { body: { ...scope, key: 'b', value: 1 } });
   expect([refused.status, refused.json.reason]).toEqual([409, 'freeze.holds']);
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await new Promise((resolve) => setTimeout(resolve, 1_800));
   expect(await read(going.id)).toMatchObject({ state: 'running', percent: 10 });
   expect((await post('/api/v1/configs', { ...shop, key: fresh('free'), value: 1 })).version).toBe(1);
   expect((await command(going.id, 'rollback')).state).toBe('rolled_back');
