@@ -44,6 +44,15 @@ function accountOf(text: string): ServiceAccount {
   return { clientEmail, privateKey, tokenUri: new URL(uri) };
 }
 
+/** Empty for what is no JSON object: the parser's own words would repeat a part of it, and with it of a token. */
+function answered(text: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(text)) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
 /** What is wrong with it; undefined when it is right, or a reference that is not resolved yet. */
 export function serviceAccountFault(text: string): string | undefined {
   if (text.startsWith('$')) return undefined;
@@ -102,7 +111,7 @@ export class GcpToken {
     const answer = await this.#transport.send(path, headers, Buffer.from(form.toString()), never);
     const text = (await answer.whole(maxAnswerBytes, () => undefined)).toString('utf8');
     if (answer.status !== 200) throw new Error(`Google's token endpoint answered ${answer.status}`);
-    const { access_token: token, expires_in: seconds } = JSON.parse(text) as Record<string, unknown>;
+    const { access_token: token, expires_in: seconds } = answered(text);
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
       throw new Error("Google's token endpoint gave no token");
     const { expire_early_secs: early, max_ttl: most = Number.POSITIVE_INFINITY } = this.#configuration;
