@@ -278,13 +278,14 @@ function composite(kind: Kind, scope: Scope, depth: number): string {
 }
 
 /**
- * A term to go through. A set written out with references in it is made a value first: OPA goes through it in the order that it has before they
- * are known (`docs/reference/rego-differences.md`).
+ * A term to go through. A set written out with several references in it is made a value first: OPA goes through those in the order of the
+ * names it gives them (`docs/reference/rego-differences.md`).
  */
 export function walkable(kind: Kind, scope: Scope, depth: number): string {
   const text = term(kind, scope, depth);
-  const isWrittenOut = kind === 'set' && text.startsWith('{') && /\b(?:data|input|lib|[a-z]+\d+)\b/.test(text);
-  return isWrittenOut ? `(${text} | set())` : text;
+  const references =
+    kind === 'set' && text.startsWith('{') ? [...text.matchAll(/\b(?:data|input|lib|[a-z]+\d+)\b/g)] : [];
+  return references.length > 1 ? `(${text} | set())` : text;
 }
 
 function comprehension(kind: Kind, scope: Scope, depth: number): string {

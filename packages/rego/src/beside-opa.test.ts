@@ -40,6 +40,14 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     ['p if { some [y, z] in {input.user: input, input.b: 1} }', 'undefined'],
     ['p if { some [y, z] in {input.user: 1, input.b: input} }', 'rego_type_error:2'],
     ['p if { x := y; some y in [1]; every z, _ in [1] { 1 } }', 'rego_compile_error:2'],
+    // A set written out is gone through in the order of its terms, equal values twice.
+    ['p := [x | some x in {3, data.base.list[0], "a", false}]', [false, 3, 'a', 1]],
+    ['p := [x | some x in {1, data.base.list[0]}]', [1, 1]],
+    ['p := [x | s := {data.base.list[1], data.base.list[0]}; some x in s]', [1, 3]],
+    ['p := [x | a := data.base.list[1]; b = 0; c := 1; some x in {b, c, a}]', [3, 1, 0]],
+    ['p := [x | b := 5; some x in {[b], ["a"], count("xy")}]', [2, ['a'], [5]]],
+    ['p := [x | some x, _ in {input.name: 1, 7: 2}]', [7, 'abc']],
+    ['p := {input.list[0]: "a", 1: "b"}[1]', 'b'],
     // An object comprehension is evaluated only beside an object.
     ['p if { x := input.list; x == {"a": y | y = input.list[_]} }', 'undefined'],
     ['p if { x := input.obj; x == {"a": y | y = input.list[_]} }', 'eval_conflict_error'],

@@ -17,7 +17,8 @@ import {
   type WorkRule,
 } from './model.js';
 import type { TreeNode } from './rule-tree.js';
-import { compareKeys, mapItems, requiresEvaluation, withParts } from './walk.js';
+import { compareTerms } from './term-order.js';
+import { mapItems, requiresEvaluation, withParts } from './walk.js';
 
 const OWN_SUBJECTS = new Set([
   'array',
@@ -148,12 +149,13 @@ export class Expander {
       case 'ref':
         return this.reference(term, extras);
       case 'array':
-      case 'set':
         return { ...term, items: term.items.map(each) };
+      case 'set':
+        return { ...term, items: [...term.items].sort(compareTerms).map(each) };
       case 'object': {
         // OPA keeps entries in the order of their keys: which is evaluated, and typed, last follows from it.
         const inOrder =
-          term.entries.length < 2 ? term.entries : [...term.entries].sort(([a], [b]) => compareKeys(a, b));
+          term.entries.length < 2 ? term.entries : [...term.entries].sort(([a], [b]) => compareTerms(a, b));
         return { ...term, entries: inOrder.map(([key, value]) => [each(key), each(value)] as const) };
       }
       case 'array-comprehension':

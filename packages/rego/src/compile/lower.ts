@@ -11,9 +11,10 @@ import { operatorName } from '../syntax/ast.js';
 import { keyOf, makeObject, makeSet, type Value } from '../values/index.js';
 import { lowerWith } from './lower-with.js';
 import { isEquality } from './model.js';
-import type { Atom, Clause, Comparison, Op, Step } from './plan.js';
+import type { Atom, Clause, Comparison, ConstOp, Op, Step } from './plan.js';
 import type { PlanBuilder } from './plan-builder.js';
 import type { TreeNode } from './rule-tree.js';
+import { inLiteralOrder, isGround } from './term-order.js';
 import { sameKey, varsOf } from './walk.js';
 
 const COMPARISONS: ReadonlySet<string> = new Set(['equal', 'neq', 'lt', 'lte', 'gt', 'gte']);
@@ -38,6 +39,8 @@ export class Lowerer {
   private steps: Step[] = [];
   private bound = new Map<string, Atom>();
   private assigned = new Map<string, number>();
+  /** By slot or constant: the elements or keys of a literal that has more than constants, in the order OPA goes through them. */
+  private readonly literals = new Map<number | Value, readonly Atom[]>();
   /** The metadata of the rule being lowered, for `rego.metadata`. */
   metadata: () => { readonly chain: Value; readonly rule: Value } = () => ({ chain: [], rule: {} });
 
@@ -382,7 +385,12 @@ export class Lowerer {
 
   /** Evaluates a term to an atom, emitting what is needed before. */
   atom(term: Term): Atom {
-    return this.store(this.operation(term), term.location);
+    if (term.kind !== 'set' && term.kind !== 'object') return this.store(this.operation(term), term.location);
+    const keys: Atom[] = [];
+    const atom = this.store(term.kind === 'set' ? this.set(term, keys) : this.object(term, keys), term.location);
+    const isOpen = term.kind === 'set' ? !isGround(term) : term.entries.some(([key]) => !isGround(key));
+    if (isOpen && keys.length > 1) this.literals.set(atom.op === 'local' ? atom.slot : (atom as ConstOp).value, keys);
+    return atom;
   }
 
   /** The operation whose value the term is; loops for its open variables are emitted first. */
@@ -402,13 +410,10 @@ export class Lowerer {
         const values = constantsOf(items);
         return values === undefined ? { op: 'array', items } : { op: 'const', value: values };
       }
-      case 'set': {
-        const items = term.items.map((item) => this.atom(item));
-        const values = constantsOf(items);
-        return values === undefined ? { op: 'set', items } : { op: 'const', value: makeSet(values) };
-      }
+      case 'set':
+        return this.set(term, []);
       case 'object':
-        return this.object(term);
+        return this.object(term, []);
       case 'array-comprehension':
       case 'set-comprehension': {
         const { steps, result } = this.nested(() => {
@@ -429,18 +434,20 @@ export class Lowerer {
     }
   }
 
+  /** Puts the elements, in OPA's order, into `items`. */
+  private set(term: Term & { kind: 'set' }, items: Atom[]): Op {
+    for (const item of inLiteralOrder(term.items, (each) => each)) items.push(this.atom(item));
+    const values = constantsOf(items);
+    return values === undefined ? { op: 'set', items } : { op: 'const', value: makeSet(values) };
+  }
+
   /**
-   * Where a variable turns out to be a key that is written out, the variable's value counts: OPA puts
-   * keys in in the order of terms, constants first. Only a literal that is looked into keeps the constant's.
+   * Where a variable turns out to be a key that is written out, the variable's value counts: OPA puts keys in in the order of terms,
+   * constants first. Only in a literal that is looked into the first counts. Puts the keys, in that order, into `keys`.
    */
-  private object(term: Term & { kind: 'object' }): Op {
-    const keys: Atom[] = [];
+  private object(term: Term & { kind: 'object' }, keys: Atom[]): Op {
     const values: Atom[] = [];
-    const isWritten = (entry: readonly [Term, Term]): boolean => entry[0].kind === 'scalar';
-    const written = term.entries.filter(isWritten);
-    const open = term.entries.filter((entry) => !isWritten(entry));
-    const entriesInOrder = term.isHead === true ? [...open, ...written] : [...written, ...open];
-    for (const [key, value] of entriesInOrder) {
+    for (const [key, value] of inLiteralOrder(term.entries, ([each]) => each)) {
       keys.push(this.atom(key));
       values.push(this.atom(value));
     }
@@ -453,7 +460,7 @@ export class Lowerer {
       };
     }
     const entries = keys.map((key, index) => [key, values[index] as Atom] as const);
-    return { op: 'object', entries, at: term.location };
+    return { op: 'object', entries: term.isHead === true ? entries.reverse() : entries, at: term.location };
   }
 
   private reference(term: Term & { kind: 'ref' }): Op {
@@ -476,6 +483,11 @@ export class Lowerer {
         current = { op: 'get', from: current, key: this.atom(term) };
         continue;
       }
+      const literal = current.op === 'local' || current.op === 'const' ? this.literalOf(current) : undefined;
+      if (literal !== undefined) {
+        current = this.literalStep(current, literal, term);
+        continue;
+      }
       const value = this.newSlot();
       const isWildcard = term.kind === 'var' && term.name.startsWith('$');
       const key = isWildcard ? -1 : this.newSlot();
@@ -484,6 +496,18 @@ export class Lowerer {
       current = this.local(value);
     }
     return current;
+  }
+
+  private literalOf(atom: Atom): readonly Atom[] | undefined {
+    return this.literals.get(atom.op === 'local' ? atom.slot : atom.value);
+  }
+
+  /** A loop over a literal in the order of its terms: `keys` are the elements of a set or the keys of an object. */
+  private literalStep(from: Op, keys: readonly Atom[], term: Term): Op {
+    const key = this.newSlot();
+    this.emit({ step: 'iterate', from: { op: 'array', items: keys }, key: -1, value: key, at: term.location });
+    if (term.kind !== 'var' || !term.name.startsWith('$')) this.match(term, this.local(key), term.location);
+    return { op: 'get', from, key: this.local(key) };
   }
 
   /** A reference from `data` on: through packages, into rules or base documents. */

@@ -1,6 +1,6 @@
 /** Walking and mapping the tree: the variables under a node, references, calls, closures. */
 import type { Body, Expression, Term, With } from '../syntax/ast.js';
-import { compare, keyOf } from '../values/index.js';
+import { keyOf } from '../values/index.js';
 
 export interface VarOptions {
   /** Do not enter comprehensions, `not`/`and`/`or` bodies, templates, nor the body of `every`. */
@@ -335,25 +335,6 @@ export function mapExpression(expression: Expression, mapper: Mapper): Expressio
         with: modifiers,
       });
   }
-}
-
-const KEY_ORDER = ['scalar', 'var', 'ref', 'array', 'object', 'set'];
-
-/** OPA's order of the terms that may be keys. */
-export function compareKeys(a: Term, b: Term): number {
-  if (a.kind !== b.kind) {
-    const [left, right] = [KEY_ORDER.indexOf(a.kind), KEY_ORDER.indexOf(b.kind)];
-    return (left < 0 ? KEY_ORDER.length : left) - (right < 0 ? KEY_ORDER.length : right);
-  }
-  if (a.kind === 'scalar' && b.kind === 'scalar') return compare(a.value, b.value);
-  if (a.kind === 'var' && b.kind === 'var') return compare(a.name, b.name);
-  if (a.kind !== 'ref' || b.kind !== 'ref') return 0;
-  for (const [index, term] of a.terms.entries()) {
-    const other = b.terms[index];
-    const order = other === undefined ? 1 : compareKeys(term, other);
-    if (order !== 0) return order;
-  }
-  return a.terms.length - b.terms.length;
 }
 
 /** Whether two keys of object patterns are the same constant or the same variable. */

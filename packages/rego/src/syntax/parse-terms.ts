@@ -40,19 +40,28 @@ export function termKindName(term: Term): string {
   }
 }
 
+function identity(term: Term): unknown {
+  if (term.kind === 'scalar') return keyOf(term.value);
+  return JSON.stringify(term, (name, value: unknown) => {
+    if (name === 'location') return undefined;
+    return typeof value === 'bigint' ? String(value) : value;
+  });
+}
+
 /** Of entries with the same key the last one counts, at the first one's place, as in OPA's parser. */
 function withoutDoubles(entries: readonly (readonly [Term, Term])[]): readonly (readonly [Term, Term])[] {
   if (entries.length < 2) return entries;
-  const identity = (key: Term): unknown => {
-    if (key.kind === 'scalar') return keyOf(key.value);
-    return JSON.stringify(key, (name, value: unknown) => {
-      if (name === 'location') return undefined;
-      return typeof value === 'bigint' ? String(value) : value;
-    });
-  };
   const byKey = new Map<unknown, readonly [Term, Term]>();
   for (const entry of entries) byKey.set(identity(entry[0]), entry);
   return byKey.size === entries.length ? entries : [...byKey.values()];
+}
+
+/** Of equal elements the first stays. */
+function distinct(items: readonly Term[]): readonly Term[] {
+  if (items.length < 2) return items;
+  const seen = new Set(items.map(identity));
+  if (seen.size === items.length) return items;
+  return items.filter((item) => seen.delete(identity(item)));
 }
 
 export abstract class TermParser extends ParserBase {
@@ -462,7 +471,7 @@ export abstract class TermParser extends ParserBase {
       if ((this.token as Token) !== ',') return undefined;
       this.restore(state);
       const items = this.parseTermList('}', []);
-      return items && { kind: 'set', items, location };
+      return items && { kind: 'set', items: distinct(items), location };
     }
     if ((this.token as Token) === '}' || (this.token as Token) === ',') return this.parseSetTail(head, location);
     if (this.token === ':') return this.parseObject(head, !isPlain, location);
@@ -480,7 +489,7 @@ export abstract class TermParser extends ParserBase {
     if (this.token === '}') return { kind: 'set', items: [head], location };
     this.scan();
     const items = this.parseTermList('}', [head]);
-    return items && { kind: 'set', items, location };
+    return items && { kind: 'set', items: distinct(items), location };
   }
 
   private parseObject(key: Term, maybeComprehension: boolean, location: Location): Term | undefined {
