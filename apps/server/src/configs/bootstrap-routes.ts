@@ -4,7 +4,7 @@ import { SignedEnvironment } from '@bailiwick/contract';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { type EnvironmentRouteParts, environmentFacts, ScopeQuery } from './environment-routes.js';
-import { snapshotOf } from './environment-streams.js';
+import { snapshotText } from './environment-streams.js';
 import { scopeOfCaller } from './scope.js';
 
 /** What is signed begins with this, so that a signature for something else is none for a bootstrap file. */
@@ -34,7 +34,7 @@ export function bootstrapRoutes(
       },
     },
     async (request, reply) => {
-      const snapshot = JSON.stringify(snapshotOf(feed.epoch, environments.view(scopeOfCaller(request))));
+      const snapshot = snapshotText(feed.epoch, environments.view(scopeOfCaller(request)));
       const signature = sign(null, Buffer.from(signedPrefix + snapshot), bootstrapKey).toString('base64url');
       reply.header('cache-control', 'no-store');
       return reply.send({ snapshot, signature });

@@ -230,7 +230,10 @@ export class ConfigurationFeed {
 }
 
 /** Waits a little for a revision that a caller has seen. Errors: `config.revision_not_reached` (503) when it does not come in time. */
-export async function reached(feed: ConfigurationFeed, minRevision: number | undefined): Promise<void> {
+export async function reached(
+  feed: Pick<ConfigurationFeed, 'state' | 'whenReached'>,
+  minRevision: number | undefined,
+): Promise<void> {
   if (minRevision === undefined || (await feed.whenReached(minRevision, waitForRevisionMs))) return;
   throw new BailiwickError('unavailable', {
     reason: 'config.revision_not_reached',

@@ -31,10 +31,13 @@ export interface DocumentParts {
   readonly candidates: Candidates;
 }
 
-/** A document, and by key the entries in it that are sensitive, and so are not for client keys. */
+/** A document, and what there is to know of its secrets. */
 export interface ScopeDocument {
   readonly document: EnvironmentDocument;
+  /** By key the entries in it that are sensitive, and so are not for client keys. */
   readonly sensitiveKeys: ReadonlySet<string>;
+  /** Some of them cannot be read yet and are left out: at the same revision there will be more. */
+  readonly isPartial: boolean;
 }
 
 /** Whether a resource counts in a scope. */
@@ -106,15 +109,14 @@ export class Touched {
 }
 
 export function wholeDocument(scope: ResourceScope, parts: DocumentParts): ScopeDocument {
-  const sensitiveKeys = new Set<string>();
   const entries: ConfigEntry[] = [];
   for (const item of parts.state.all<ConfigContentStored>('config')) {
     if (!countsIn(item, scope)) continue;
-    if (item.content.sensitive) sensitiveKeys.add(item.key);
     const entry = entryOf(item, parts);
     if (entry !== undefined) entries.push(entry);
   }
-  return { document: toDocument(scope, entries, flagPart(scope, parts), segmentPart(scope, parts)), sensitiveKeys };
+  const document = toDocument(scope, entries, flagPart(scope, parts), segmentPart(scope, parts));
+  return { document, ...secretsOf(scope, parts) };
 }
 
 /** The document of now, from an earlier one of the same scope and all that was touched since. */
@@ -137,7 +139,9 @@ export function nextDocument(
   );
   return {
     document: toDocument(scope, entries, flags, segments),
-    sensitiveKeys: isSensitivitySame ? before.sensitiveKeys : sensitiveKeysOf(scope, parts),
+    ...(isSensitivitySame
+      ? { sensitiveKeys: before.sensitiveKeys, isPartial: before.isPartial }
+      : secretsOf(scope, parts)),
   };
 }
 
@@ -196,11 +200,15 @@ function nextEntries(
   return entries;
 }
 
-function sensitiveKeysOf(scope: ResourceScope, { state }: DocumentParts): ReadonlySet<string> {
-  const keys = new Set<string>();
-  for (const item of state.all<ConfigContentStored>('config'))
-    if (item.content.sensitive && countsIn(item, scope)) keys.add(item.key);
-  return keys;
+function secretsOf(scope: ResourceScope, { state, cipher }: DocumentParts): Omit<ScopeDocument, 'document'> {
+  const sensitiveKeys = new Set<string>();
+  let isPartial = false;
+  for (const item of state.all<ConfigContentStored>('config')) {
+    if (!item.content.sensitive || !countsIn(item, scope)) continue;
+    sensitiveKeys.add(item.key);
+    isPartial ||= cipher.plain(item) === undefined;
+  }
+  return { sensitiveKeys, isPartial };
 }
 
 function flagPart(scope: ResourceScope, { state, candidates: underWay }: DocumentParts): FlagPart {

@@ -3,8 +3,8 @@ import { EnvironmentSnapshot, isNoneMatch, quoteEtag } from '@bailiwick/contract
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ConfigurationFeed, reached } from './configuration-feed.js';
-import { type EnvironmentStreams, type StreamForm, snapshotOf } from './environment-streams.js';
-import type { Environments } from './environments.js';
+import { type EnvironmentStreams, type StreamForm, snapshotText } from './environment-streams.js';
+import { type Environments, tagOf } from './environments.js';
 import { scopeOfCaller } from './scope.js';
 
 export interface EnvironmentRouteParts {
@@ -47,11 +47,11 @@ export function environmentRoutes(app: FastifyInstance, { feed, environments, st
     async (request, reply) => {
       await reached(feed, request.query.min_revision);
       const view = environments.view(scopeOfCaller(request));
-      const tag = `${feed.epoch}.${view.revision}`;
+      const tag = tagOf(feed.epoch, view);
       reply.header('etag', quoteEtag(tag)).header('cache-control', 'private, no-cache');
       if (feed.isStale) reply.header('warning', '110 - "Response is Stale"');
       if (isNoneMatch(request.headers['if-none-match'], tag)) return reply.status(304).send();
-      return reply.send(snapshotOf(feed.epoch, view));
+      return reply.type('application/json; charset=utf-8').serializer(String).send(snapshotText(feed.epoch, view));
     },
   );
   const stream = (form: StreamForm) => async (request: FastifyRequest, reply: FastifyReply) => {

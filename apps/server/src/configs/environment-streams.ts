@@ -115,8 +115,7 @@ class Channel {
   }
 
   #put(): string {
-    const snapshot: EnvironmentSnapshot = snapshotOf(this.#epoch(), this.#view);
-    return `event: put\nid: ${this.#id(this.#view.revision)}\ndata: ${JSON.stringify(snapshot)}\n\n`;
+    return `event: put\nid: ${this.#id(this.#view.revision)}\ndata: ${snapshotText(this.#epoch(), this.#view)}\n\n`;
   }
 
   #heartbeat(): string {
@@ -129,7 +128,18 @@ class Channel {
   }
 }
 
-export function snapshotOf(epoch: string, { document, revision }: EnvironmentView): EnvironmentSnapshot {
+const snapshotTexts = new WeakMap<EnvironmentView, { readonly epoch: string; readonly text: string }>();
+
+/** The same as JSON: made once for all who come while the environment stays as it is. */
+export function snapshotText(epoch: string, view: EnvironmentView): string {
+  const known = snapshotTexts.get(view);
+  if (known?.epoch === epoch) return known.text;
+  const text = JSON.stringify(snapshotOf(epoch, view));
+  snapshotTexts.set(view, { epoch, text });
+  return text;
+}
+
+function snapshotOf(epoch: string, { document, revision }: EnvironmentView): EnvironmentSnapshot {
   const { appId = null, environment = null, entries, flags, flagCandidates, unleash } = document;
   return {
     ...{ epoch, revision },

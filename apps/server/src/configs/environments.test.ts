@@ -1,4 +1,7 @@
-/** An environment that is brought up to date piece by piece is the one that is made whole, and so is the index of entries; after any changes. */
+/**
+ * An environment that is brought up to date piece by piece is the one that is made whole, and so are the index of entries and what is fetched;
+ * after any changes.
+ */
 import type { EvaluationContext, JsonValue, Rollout } from '@bailiwick/evaluation';
 import { applyCommand, createRollout } from '@bailiwick/evaluation';
 import fc from 'fast-check';
@@ -9,7 +12,8 @@ import type { Item } from './config-content.js';
 import { ConfigurationState, type StateChange } from './configuration-state.js';
 import { EntryIndex } from './entry-index.js';
 import { patchBetween } from './environment-patch.js';
-import { Environments, type EnvironmentView } from './environments.js';
+import { Environments, type EnvironmentView, scopeSlot } from './environments.js';
+import { type Audience, FetchService } from './fetch-service.js';
 
 /** Of a secret nobody can open yet, until `isOpen`. */
 class Cipher {
@@ -20,6 +24,9 @@ class Cipher {
 }
 
 class Feed {
+  readonly epoch = 'e';
+  readonly isStale = false;
+  readonly whenReached = (): Promise<boolean> => Promise.resolve(true);
   readonly state = new ConfigurationState({ revision: 0, resources: [], deletions: [] });
   readonly #listeners: ((change: StateChange) => void)[] = [];
 
@@ -125,11 +132,11 @@ function maybe<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
 const contexts: readonly EvaluationContext[] = [{}, { targetingKey: 'ann' }, { targetingKey: 'bob' }];
 
 /** All that can be asked of a view; lists that are in no order are put in one. */
-function contentOf({ document, compiled, sensitiveKeys, revision, isVarying }: EnvironmentView): unknown {
+function contentOf({ document, compiled, sensitiveKeys, isPartial, revision, isVarying }: EnvironmentView): unknown {
   const byId = [...document.entries].sort((a, b) => ((a.id ?? '') < (b.id ?? '') ? -1 : 1));
   const byFlag = [...(document.flagCandidates ?? [])].sort((a, b) => (a.flag < b.flag ? -1 : 1));
   return {
-    ...{ revision, isVarying, byId, byFlag, flags: document.flags, unleash: document.unleash },
+    ...{ revision, isVarying, isPartial, byId, byFlag, flags: document.flags, unleash: document.unleash },
     sensitive: [...sensitiveKeys].sort(),
     faults: compiled.configs.faults,
     configs: contexts.map((context) => keys.map((name) => compiled.config(name, context, 1))),
@@ -138,18 +145,61 @@ function contentOf({ document, compiled, sensitiveKeys, revision, isVarying }: E
   };
 }
 
+/** What is to be fetched from a view, without anything kept. */
+function fetchedOf(feed: Feed, view: EnvironmentView, audience: Audience, context: EvaluationContext): unknown {
+  const { compiled, sensitiveKeys, appId: app_id, environment, revision } = view;
+  const shown = compiled.configs.keys().filter((one) => audience === 'server' || !sensitiveKeys.has(one));
+  const values = shown.flatMap((one) => {
+    const found = compiled.config(one, context, 1);
+    return found === undefined ? [] : [[one, found] as const];
+  });
+  const missing = shown.filter((one) => compiled.config(one, context, 1) === undefined);
+  const sources = values.map(([one]) => {
+    const { level, entry } = compiled.configs.explain(one)?.source ?? { level: 'none', entry: { id: '' } };
+    return [one, { level, id: entry.id, version: feed.state.get('config', entry.id ?? '')?.version }];
+  });
+  return {
+    ...{ app_id, environment, epoch: feed.epoch, revision, stale: false },
+    ...{ values: Object.fromEntries(values), sources: Object.fromEntries(sources) },
+    ...(missing.length === 0 ? {} : { missing }),
+  };
+}
+
+/** Everything that can be fetched is what the views say, and an ETag stands for one answer only. */
+async function expectFetched(
+  feed: Feed,
+  fetches: FetchService,
+  views: Environments,
+  answers: Map<string, string>,
+): Promise<void> {
+  for (const { appId, environment } of scopes)
+    for (const audience of ['server', 'client'] as const)
+      for (const context of [undefined, { targetingKey: 'ann' }]) {
+        const question = { app_id: appId, environment, ...(context === undefined ? {} : { context }) };
+        const { etag, body } = await fetches.fetch(question, audience);
+        const text = String(body());
+        const view = views.view({ appId, environment });
+        expect(JSON.parse(text)).toEqual(fetchedOf(feed, view, audience, context ?? {}));
+        const place = `${scopeSlot(view)} ${etag}`;
+        expect(answers.get(place) ?? text).toBe(text);
+        answers.set(place, text);
+      }
+}
+
 describe('environments', () => {
-  it('brought up to date are those made whole, and the steps between them say what changed', () => {
-    fc.assert(
-      fc.property(
+  it('brought up to date are those made whole, and the steps between them say what changed', async () => {
+    await fc.assert(
+      fc.asyncProperty(
         fc.array(fc.tuple(step, fc.nat(2)), { minLength: 1, maxLength: 30 }),
         fc.nat(30),
-        (steps, opening) => {
+        async (steps, opening) => {
           const feed = new Feed();
           const cipher = new Cipher();
           const open = () => new Environments(feed, cipher, () => candidatesOf(feed.state, cipher));
           const kept = open();
           const index = new EntryIndex(feed, cipher);
+          const fetches = new FetchService(feed, kept, () => 1);
+          const answers = new Map<string, string>();
           for (const [at, [{ kind, place, key: name, content }, asked]] of steps.entries()) {
             feed.write(kind, `${kind} ${nameOf(place, name)}`, name, place, content);
             if (at === opening) {
@@ -160,6 +210,7 @@ describe('environments', () => {
             if (asked === 0) continue;
             const whole = open();
             const fresh = new EntryIndex(feed, cipher);
+            await expectFetched(feed, fetches, whole, answers);
             for (const one of scopes) expect(contentOf(kept.view(one))).toEqual(contentOf(whole.view(one)));
             for (const one of keys)
               expect([...index.closure(new Set([one]), [])].sort()).toEqual(
@@ -192,5 +243,33 @@ describe('environments', () => {
     expect(after.document.entries[0]).toBe(before.document.entries[0]);
     expect(after.compiled.flag('f', {}, 0)).toBe(before.compiled.flag('f', {}, 0));
     expect(after.compiled.config('c.d', {}, 0)).toBe(before.compiled.config('c.d', {}, 0));
+  });
+
+  it('are fetched as they are in a rollout’s window, to the millisecond, also by who gives no context', async () => {
+    const feed = new Feed();
+    const cipher = new Cipher();
+    const environments = new Environments(feed, cipher, () => candidatesOf(feed.state, cipher));
+    const [, , prod = { appId: null, environment: null }] = scopes;
+    const window = createRollout({ id: 'r', strategy: { kind: 'time_window', startAtMs: 10, endAtMs: 20 } }, 0);
+    if ('error' in window) throw new Error(window.error.message);
+    const scheduled = applyCommand(window.rollout, { kind: 'start' }, 0);
+    if ('error' in scheduled) throw new Error(scheduled.error.message);
+    feed.write('config', 'c', 'a', prod, { value: 'old', type: 'string' });
+    const target = { kind: 'config', id: 'c', value: 'new' };
+    feed.write('rollout', 'r', 'a', prod, { target, rollout: scheduled.rollout });
+    let nowMs = 5;
+    const fetches = new FetchService(feed, environments, () => nowMs);
+    const read = async (): Promise<[string, unknown]> => {
+      const { etag, body } = await fetches.fetch({ app_id: prod.appId, environment: prod.environment }, 'server');
+      return [etag, (JSON.parse(String(body())) as { values: Record<string, unknown> }).values['a']];
+    };
+    const [before, early] = await read();
+    nowMs = 10;
+    const [within, during] = await read();
+    nowMs = 20;
+    const [after, late] = await read();
+    expect([early, during, late]).toEqual(['old', 'new', 'old']);
+    expect(within).not.toBe(before);
+    expect(after).toBe(before);
   });
 });

@@ -129,15 +129,20 @@ export class Environments {
 
   #view(
     scope: ResourceScope,
-    { document, sensitiveKeys }: ScopeDocument,
+    { document, sensitiveKeys, isPartial }: ScopeDocument,
     previous: Environment | undefined,
   ): EnvironmentView {
     const { appId, environment } = scope;
     const compiled = compileEnvironment(document, { random: Math.random, previous });
     const isVarying = compiled.configs.isVarying;
-    return { appId, environment, revision: this.revisionOf(scope), document, sensitiveKeys, compiled, isVarying };
+    const secrets = { sensitiveKeys, isPartial };
+    return { appId, environment, revision: this.revisionOf(scope), document, ...secrets, compiled, isVarying };
   }
 }
+
+/** An ETag of what everybody gets alike, without quotes. */
+export const tagOf = (epoch: string, { revision, isPartial }: EnvironmentView): string =>
+  `${epoch}.${revision}${isPartial ? '.p' : ''}`;
 
 const isServed = (kind: string | undefined): boolean =>
   kind === 'config' || kind === 'flag' || kind === 'segment' || kind === 'rollout';

@@ -11,6 +11,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Caller, DecisionService } from '../decisions/decision-service.js';
 import type { OfrepService } from '../flags/ofrep-service.js';
 import type { CrossOrigin } from '../http/cross-origin.js';
+import { type JsonBody, toJsonBody } from '../http/json-body.js';
+import { endInOneWrite } from '../http/one-write.js';
 import { parseStrictJson } from '../http/strict-json.js';
 import { ApiKeys } from '../identity/api-keys.js';
 import type { ResourceScope } from '../ports/resource-store.port.js';
@@ -39,18 +41,20 @@ const singlePath = `${bulkPath}/`;
 const maxBodyBytes = 64 * 1024;
 const maxKnownBodyBytes = 2 * 1024;
 const maxKnownBodies = 2_000;
+/** A power of two. */
+const seenBodies = 4_096;
 const keyPattern = /^[A-Za-z0-9._-]+$/;
 
 interface Answer {
   readonly status: number;
   readonly etag?: string;
-  /** JSON text, or its bytes; empty for 304. */
-  readonly text: string | Buffer;
+  /** Empty for 304. */
+  readonly body: JsonBody;
 }
 
 type Read = (
   caller: Caller,
-  body: unknown,
+  body: ReadBody,
 ) => { readonly scope: ResourceScope; readonly answer: () => Answer | Promise<Answer> };
 
 /** Anything that is not answered here: the application is asked the same, and words it. */
@@ -70,7 +74,7 @@ export function createReadListener(parts: ReadListenerParts): RequestListener {
     const requestId = requestIdOf(request);
     try {
       const caller = parts.apiKeys.authenticate(credentialOf(request) ?? '');
-      const { scope, answer: make } = read(caller, bodies.parse(body));
+      const { scope, answer: make } = read(caller, bodies.read(body));
       authorise(parts, request, caller, scope, requestId);
       const limited = parts.limits.take(caller.actor);
       if (limited) await limited;
@@ -102,26 +106,48 @@ export function createReadListener(parts: ReadListenerParts): RequestListener {
   };
 }
 
-/** Small bodies that were read before: an application asks the same again and again, and what is kept of an answer is kept by its body. */
+interface ReadBody {
+  readonly json: unknown;
+  /** It is kept: the same object comes with the same body again. */
+  readonly isKept: boolean;
+}
+
+/**
+ * Small bodies that came before: an application asks the same again and again, and what is kept of an answer is kept by its body. What comes
+ * for the first time, as far as is remembered, is not kept: it may well be the last, and then is only more to collect.
+ */
 class KnownBodies {
   readonly #json: Parameters<typeof parseStrictJson>[1];
-  readonly #known = new Map<string, unknown>();
+  readonly #known = new Map<string, ReadBody>();
+  /** Hashes of bodies that came lately, each in the place that it gives itself. */
+  readonly #seen = new Int32Array(seenBodies);
 
   constructor(json: Parameters<typeof parseStrictJson>[1]) {
     this.#json = json;
   }
 
   /** Throws as `parseStrictJson`. Whoever gets the body does not change it. */
-  parse(body: Buffer): unknown {
-    if (body.length > maxKnownBodyBytes) return parseStrictJson(body, this.#json);
+  read(body: Buffer): ReadBody {
+    if (body.length > maxKnownBodyBytes) return { json: parseStrictJson(body, this.#json), isKept: false };
     const text = body.toString('latin1');
-    let parsed = this.#known.get(text);
-    if (parsed === undefined) {
-      parsed = parseStrictJson(body, this.#json);
-      if (this.#known.size >= maxKnownBodies) this.#known.delete(this.#known.keys().next().value as string);
-      this.#known.set(text, parsed);
-    }
-    return parsed;
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const isKept = this.#isSeen(body);
+    const read = { json: parseStrictJson(body, this.#json), isKept };
+    if (!isKept) return read;
+    if (this.#known.size >= maxKnownBodies) this.#known.delete(this.#known.keys().next().value as string);
+    this.#known.set(text, read);
+    return read;
+  }
+
+  #isSeen(body: Buffer): boolean {
+    let hash = body.length;
+    for (const byte of body) hash = (Math.imul(hash, 31) + byte) | 0;
+    hash ^= hash >>> 15;
+    const place = hash & (seenBodies - 1);
+    const isSeen = this.#seen[place] === hash;
+    this.#seen[place] = hash;
+    return isSeen;
   }
 }
 
@@ -133,20 +159,26 @@ function readOf(request: IncomingMessage, parts: ReadListenerParts): Read | unde
   if (!ApiKeys.isApiKey(credentialOf(request) ?? '') || request.headers['content-encoding'] !== undefined)
     return undefined;
   if (request.headers['content-type']?.startsWith('application/json') !== true) return undefined;
-  if (url === fetchPath) return (caller, body) => fetchRead(parts, caller, body);
+  if (url === fetchPath) return (caller, { json }) => fetchRead(parts, request, caller, json);
   if (url === bulkPath) return (caller, body) => bulkRead(parts, request, caller, body);
   const key = url.startsWith(singlePath) ? url.slice(singlePath.length) : '';
-  if (keyPattern.test(key)) return (caller, body) => singleRead(parts, key, caller, body);
+  if (keyPattern.test(key)) return (caller, { json }) => singleRead(parts, key, caller, json);
   return undefined;
 }
 
-function fetchRead(parts: ReadListenerParts, caller: Caller, body: unknown): ReturnType<Read> {
-  const request = plainFetch(body);
+function fetchRead(
+  parts: ReadListenerParts,
+  request: IncomingMessage,
+  caller: Caller,
+  body: unknown,
+): ReturnType<Read> {
+  const plain = plainFetch(body);
   return {
-    scope: scopeOf(request.app_id, request.environment),
+    scope: scopeOf(plain.app_id, plain.environment),
     answer: async () => {
-      const fetched = await parts.fetches.fetch(request, audienceOf(caller.claims));
-      return { status: 200, etag: fetched.etag, text: fetched.bytes() };
+      const fetched = await parts.fetches.fetch(plain, audienceOf(caller.claims));
+      const isKnown = isNoneMatch(request.headers['if-none-match'], fetched.etag);
+      return { status: isKnown ? 304 : 200, etag: fetched.etag, body: isKnown ? '' : fetched.body() };
     },
   };
 }
@@ -165,15 +197,20 @@ function plainFetch(body: unknown): ConfigFetch {
   return body as ConfigFetch;
 }
 
-function bulkRead(parts: ReadListenerParts, request: IncomingMessage, caller: Caller, body: unknown): ReturnType<Read> {
+function bulkRead(
+  parts: ReadListenerParts,
+  request: IncomingMessage,
+  caller: Caller,
+  { json, isKept }: ReadBody,
+): ReturnType<Read> {
   const scope = scopeOfCaller({ caller, query: undefined });
   return {
     scope,
     answer: () => {
-      const result = parts.ofrep.bulk(scope, body);
-      if ('status' in result) return { status: result.status, text: JSON.stringify(result.body) };
+      const result = parts.ofrep.bulk(scope, json, isKept);
+      if ('status' in result) return { status: result.status, body: toJsonBody(JSON.stringify(result.body)) };
       const isKnown = isNoneMatch(request.headers['if-none-match'], result.etag);
-      return { status: isKnown ? 304 : 200, etag: result.etag, text: isKnown ? '' : result.text() };
+      return { status: isKnown ? 304 : 200, etag: result.etag, body: isKnown ? '' : result.body() };
     },
   };
 }
@@ -184,7 +221,7 @@ function singleRead(parts: ReadListenerParts, key: string, caller: Caller, body:
     scope,
     answer: () => {
       const { status, body: answer } = parts.ofrep.single(scope, key, body, audienceOf(caller.claims));
-      return { status, text: JSON.stringify(answer) };
+      return { status, body: toJsonBody(JSON.stringify(answer)) };
     },
   };
 }
@@ -196,10 +233,17 @@ function authorise(
   { appId, environment }: ResourceScope,
   requestId: string,
 ): void {
+  const { url = '' } = request;
+  // Without spreading: this is made for every request.
   const decision = decisions.decide({
-    ...{ caller, method: 'POST', path: request.url ?? '', query: {}, project: undefined, requestId },
+    caller,
+    method: 'POST',
+    path: url,
+    query: {},
+    project: undefined,
+    requestId,
     headers: request.headers as Record<string, string>,
-    action: request.url === fetchPath ? 'config.fetch' : 'flag.evaluate',
+    action: url === fetchPath ? 'config.fetch' : 'flag.evaluate',
     facts: { resource: { kind: 'environment', app_id: appId, environment } },
     isLoggedOnlyWhenDenied: true,
   });
@@ -210,24 +254,23 @@ function authorise(
 function send(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, etag, text }: Answer,
+  { status, etag, body }: Answer,
   requestId: string,
   crossOrigin: CrossOrigin,
 ): void {
-  const isKnown = status === 304 || (etag !== undefined && isNoneMatch(request.headers['if-none-match'], etag));
-  const headers: OutgoingHttpHeaders = {
-    'x-request-id': requestId,
-    'x-content-type-options': 'nosniff',
-    ...(etag === undefined ? {} : { etag: quoteEtag(etag), 'cache-control': 'private, no-cache' }),
-    ...crossOrigin.headersFor(request.url ?? '', request.headers.origin),
-  };
-  if (isKnown) {
+  const headers = ['x-request-id', requestId, 'x-content-type-options', 'nosniff'];
+  if (etag !== undefined) headers.push('etag', quoteEtag(etag), 'cache-control', 'private, no-cache');
+  const { origin } = request.headers;
+  if (origin !== undefined)
+    for (const [name, value] of Object.entries(crossOrigin.headersFor(request.url ?? '', origin) ?? {}))
+      headers.push(name, value);
+  if (status === 304) {
     response.writeHead(304, headers).end();
     return;
   }
-  headers['content-type'] = 'application/json; charset=utf-8';
-  headers['content-length'] = typeof text === 'string' ? Buffer.byteLength(text) : text.length;
-  response.writeHead(status, headers).end(text);
+  headers.push('content-type', 'application/json; charset=utf-8', 'content-length', String(body.length));
+  response.writeHead(status, headers);
+  endInOneWrite(response, body);
 }
 
 const routeOf = ({ url = '' }: IncomingMessage): string => (url.startsWith(singlePath) ? `${singlePath}:key` : url);

@@ -67,5 +67,5 @@ function answerBulk(ofrep: OfrepService, request: FastifyRequest, reply: Fastify
   if ('status' in result) return reply.status(result.status).send(result.body);
   reply.header('etag', quoteEtag(result.etag)).header('cache-control', 'private, no-cache');
   if (isNoneMatch(request.headers['if-none-match'], result.etag)) return reply.status(304).send();
-  return reply.type('application/json; charset=utf-8').serializer(String).send(result.text());
+  return reply.type('application/json; charset=utf-8').serializer(String).send(result.body());
 }

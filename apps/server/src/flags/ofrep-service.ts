@@ -8,6 +8,7 @@ import type { EnvironmentDocument, EvaluationContext, FlagAnswer, JsonValue } fr
 import type { ConfigurationFeed } from '../configs/configuration-feed.js';
 import type { Environments, EnvironmentView } from '../configs/environments.js';
 import type { Audience } from '../configs/fetch-service.js';
+import { isAscii, type JsonBody, toJsonBody } from '../http/json-body.js';
 import type { ResourceScope } from '../ports/resource-store.port.js';
 
 export interface OfrepResult {
@@ -27,8 +28,24 @@ interface Bulk {
   /** Without quotes. */
   readonly etag: string;
   /** The answer's JSON, made when it is asked for. */
-  readonly text: () => string;
+  readonly body: () => JsonBody;
 }
+
+/** JSON, and whether it is ASCII. */
+interface Text {
+  readonly json: string;
+  readonly isAscii: boolean;
+}
+
+/** A flag of a view, with the answers that it gave before as JSON: a flag has few, made when it was compiled. */
+interface FlagTexts {
+  readonly key: string;
+  readonly answers: FlagAnswer[];
+  readonly texts: Text[];
+}
+
+/** Flags whose answers are made as they are asked for have more than this, which are not worth keeping. */
+const maxTextsOfFlag = 16;
 
 /** What the protocol says about a flag whose definition is in error. */
 const errorCodes: Readonly<Record<string, string>> = { PARSE_ERROR: 'PARSE_ERROR', GENERAL: 'GENERAL' };
@@ -40,8 +57,10 @@ export class OfrepService {
   readonly #feed: ConfigurationFeed;
   readonly #environments: Environments;
   readonly #nowMs: () => number;
-  readonly #texts = new WeakMap<FlagAnswer, { readonly key: string; readonly text: string }>();
-  readonly #tails = new WeakMap<EnvironmentView, { readonly epoch: string; readonly text: string }>();
+  /** By answer, so that views take over what they share with the one before. */
+  readonly #texts = new WeakMap<FlagAnswer, { readonly key: string; readonly text: Text }>();
+  readonly #flags = new WeakMap<EnvironmentView, readonly FlagTexts[]>();
+  readonly #tails = new WeakMap<EnvironmentView, { readonly epoch: string; readonly text: Text }>();
   /** By the context itself: who hands in the same object asks the same. */
   readonly #bulks = new WeakMap<EvaluationContext, Bulk>();
 
@@ -62,11 +81,15 @@ export class OfrepService {
     return { status: 404, body: { key, errorCode: 'FLAG_NOT_FOUND', errorDetails: `There is no flag '${key}' here.` } };
   }
 
-  /** `etag` without quotes; `text` is the answer's JSON, made when it is asked for. */
-  bulk(scope: ResourceScope, request: unknown): Pick<Bulk, 'etag' | 'text'> | OfrepResult {
+  /**
+   * `etag` without quotes; `body` is the answer's JSON, made when it is asked for. `isKept`: the same request object comes again, so the
+   * answer is kept for it. Answers that nobody asks for again are only more to collect.
+   */
+  bulk(scope: ResourceScope, request: unknown, isKept = false): Pick<Bulk, 'etag' | 'body'> | OfrepResult {
     const context = contextOf(request);
     if ('errorCode' in context) return { status: 400, body: context as OfrepFailure };
     const view = this.#environments.view(scope);
+    if (!isKept) return this.#bulk(view, context);
     const known = this.#bulks.get(context);
     if (known?.view === view && known.epoch === this.#feed.epoch) return known;
     const made = this.#bulk(view, context);
@@ -77,20 +100,22 @@ export class OfrepService {
   /** The ETag covers the set's revision and the context, and where time makes a difference, the answer itself. */
   #bulk(view: EnvironmentView, context: EvaluationContext): Bulk {
     const { epoch } = this.#feed;
-    const isTimeless = isIndependentOfTime(view.document);
-    let text: string | undefined;
-    const contextHash = hashOf(canonical(context as JsonValue));
-    return {
-      ...{ view, epoch },
-      get etag() {
-        return `${epoch}.${view.revision}.${contextHash}${isTimeless ? '' : `.${hashOf(this.text())}`}`;
-      },
-      text: () => {
-        if (!isTimeless) return this.#bulkText(view, context);
-        text ??= this.#bulkText(view, context);
-        return text;
-      },
+    const plain = `${epoch}.${view.revision}.${hashOf(canonical(context as JsonValue))}`;
+    if (!isIndependentOfTime(view.document)) {
+      const body = (): JsonBody => this.#bulkBody(view, context);
+      return {
+        ...{ view, epoch, body },
+        get etag() {
+          return `${plain}.${hashOf(body())}`;
+        },
+      };
+    }
+    let kept: JsonBody | undefined;
+    const body = (): JsonBody => {
+      kept ??= this.#bulkBody(view, context);
+      return kept;
     };
+    return { view, epoch, etag: plain, body };
   }
 
   #flag(view: EnvironmentView, key: string, context: EvaluationContext): OfrepResult {
@@ -104,14 +129,35 @@ export class OfrepService {
   }
 
   /** The answer's JSON, put together from texts that are kept: answers are shared between evaluations, so most were written before. */
-  #bulkText(view: EnvironmentView, context: EvaluationContext): string {
+  #bulkBody(view: EnvironmentView, context: EvaluationContext): JsonBody {
     const nowMs = this.#nowMs();
-    const flags = view.compiled.flagKeys().map((key) => this.#textOf(key, view.compiled.flag(key, context, nowMs)));
-    return `{"flags":[${flags.join(',')}],${this.#tailOf(view)}`;
+    const { compiled } = view;
+    const flags = this.#flagsOf(view);
+    const parts = new Array<string>(flags.length);
+    const tail = this.#tailOf(view);
+    let isPlain = tail.isAscii;
+    for (let at = 0; at < flags.length; at += 1) {
+      const flag = flags[at] as FlagTexts;
+      const answer = compiled.flag(flag.key, context, nowMs);
+      const known = flag.answers.indexOf(answer);
+      const text = known < 0 ? this.#newText(flag, answer) : (flag.texts[known] as Text);
+      parts[at] = text.json;
+      isPlain &&= text.isAscii;
+    }
+    return toJsonBody(`{"flags":[${parts.join(',')}],${tail.json}`, isPlain);
+  }
+
+  #flagsOf(view: EnvironmentView): readonly FlagTexts[] {
+    let flags = this.#flags.get(view);
+    if (flags === undefined) {
+      flags = view.compiled.flagKeys().map((key) => ({ key, answers: [], texts: [] }));
+      this.#flags.set(view, flags);
+    }
+    return flags;
   }
 
   /** What follows the flags: the same for everybody. */
-  #tailOf(view: EnvironmentView): string {
+  #tailOf(view: EnvironmentView): Text {
     const { epoch } = this.#feed;
     const known = this.#tails.get(view);
     if (known?.epoch === epoch) return known.text;
@@ -123,19 +169,30 @@ export class OfrepService {
       metadata: { revision: view.revision, epoch },
       eventStreams: [{ type: 'sse', endpoint: { requestUri }, inactivityDelaySec: 120 }],
     };
-    const text = JSON.stringify(rest).slice(1);
+    const text = toText(JSON.stringify(rest).slice(1));
     this.#tails.set(view, { epoch, text });
     return text;
   }
 
-  #textOf(key: string, answer: FlagAnswer): string {
+  #newText({ key, answers, texts }: FlagTexts, answer: FlagAnswer): Text {
+    const text = this.#textOf(key, answer);
+    if (answers.length < maxTextsOfFlag) {
+      answers.push(answer);
+      texts.push(text);
+    }
+    return text;
+  }
+
+  #textOf(key: string, answer: FlagAnswer): Text {
     const known = this.#texts.get(answer);
     if (known?.key === key) return known.text;
-    const text = JSON.stringify(toAnswer(key, answer));
+    const text = toText(JSON.stringify(toAnswer(key, answer)));
     this.#texts.set(answer, { key, text });
     return text;
   }
 }
+
+const toText = (json: string): Text => ({ json, isAscii: isAscii(json) });
 
 function toAnswer(key: string, answer: FlagAnswer): OfrepAnswer {
   if (answer.reason === 'ERROR')
@@ -149,7 +206,7 @@ function toAnswer(key: string, answer: FlagAnswer): OfrepAnswer {
   };
 }
 
-const hashOf = (text: string): string => hash('sha256', text, 'base64url').slice(0, 16);
+const hashOf = (text: string | Buffer): string => hash('sha256', text, 'base64url').slice(0, 16);
 
 /** By the rule itself, which nobody changes: whether it looks at the clock. */
 const timely = new WeakMap<object, boolean>();

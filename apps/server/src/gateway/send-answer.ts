@@ -1,6 +1,7 @@
 /** What the gateway sends to clients: the head of any answer through the header filters, and whole answers of its own. */
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { isBailiwickError } from '@bailiwick/contract';
+import { endInOneWrite } from '../http/one-write.js';
 import type { ProblemAnswer } from '../http/problems.js';
 import type { ResponsePhases } from './chain.js';
 import type { Exchange } from './exchange.js';
@@ -21,20 +22,10 @@ export function sendHead(exchange: Exchange, head: ResponseHead, phases: Pick<Re
 /** Bodies up to here go out as one text with the head. */
 const smallBytes = 8 * 1024;
 
-/**
- * Ends with the last or only piece. A small one of known length leaves together with a head that is still held back as one write: Node would
- * make three of it (head, body, an empty end), which costs a tenth of an answer. Latin-1 text keeps every byte.
- */
+/** Ends with the last or only piece: a small one of known length in one write with the head. Latin-1 text keeps every byte. */
 export function endWith(response: ServerResponse, body: Buffer): void {
-  const { socket } = response;
-  if (!socket || response.chunkedEncoding || body.length > smallBytes) {
-    response.end(body);
-    return;
-  }
-  socket.cork();
-  response.write(body.toString('latin1'), 'latin1');
-  socket.uncork();
-  response.end();
+  if (response.chunkedEncoding || body.length > smallBytes) response.end(body);
+  else endInOneWrite(response, body.toString('latin1'));
 }
 
 type ToProblem = (error: unknown, requestId: string) => ProblemAnswer;

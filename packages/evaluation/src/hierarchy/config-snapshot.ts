@@ -49,8 +49,15 @@ export interface ConfigSnapshot {
    * when nothing was taken over. Keys whose value depends on who asks are always among them.
    */
   touchedSince(previous: ConfigSnapshot): ReadonlySet<string> | undefined;
-  /** Whether the value of some key depends on who asks. */
+  /** Whether the value of some key depends on who asks, or when. */
   readonly isVarying: boolean;
+  /** Whether that of this key does. */
+  varies(key: string): boolean;
+  /**
+   * Stands for all that is known of a key: the same object in two snapshots only when nothing of it is another, whatever snapshots were
+   * between them. For who keeps what it made of a key. Undefined when the key is not set.
+   */
+  identityOf(key: string): object | undefined;
   /** Everything that is wrong; a key with a fault has no value, all others have theirs. Paths start with the key. */
   readonly faults: readonly Fault[];
 }
@@ -166,6 +173,14 @@ class CompiledConfig implements ConfigSnapshot {
 
   get isVarying(): boolean {
     return this.#varying.size > 0;
+  }
+
+  varies(key: string): boolean {
+    return this.#varying.has(key);
+  }
+
+  identityOf(key: string): object | undefined {
+    return this.#slots.get(key);
   }
 
   get mark(): object {
