@@ -199,9 +199,10 @@ export class Policy {
   }
 
   private begin(input: Value | undefined, options: EvaluateOptions): World {
+    const { plan } = this.engine;
+    if (this.snapshot.bases.length < plan.basePaths.length) this.snapshot.extend(plan.basePaths);
     let world = this.idle;
     if (world === undefined) {
-      const { plan } = this.engine;
       const session = new Session(parseForBuiltin);
       world = new World(session, this.snapshot, plan.sets.length, plan.extents.length, plan.lookups.length);
     } else this.idle = undefined;
@@ -358,14 +359,8 @@ function allows(names: readonly string[] | undefined): (builtin: Builtin) => boo
 }
 
 function chooseBackEnd(engine: Engine, name: BackendName): BackEnd {
-  if (name === 'closures' || (name === 'auto' && !canGenerate())) return closureBackEnd(engine);
-  try {
-    return generatedBackEnd(engine);
-  } catch (error) {
-    // Thousands of nested loops are more than the platform's parser takes.
-    if (name === 'generated' || !(error instanceof RangeError || error instanceof SyntaxError)) throw error;
-    return closureBackEnd(engine);
-  }
+  if (name === 'closures' || !canGenerate(name === 'generated')) return closureBackEnd(engine);
+  return generatedBackEnd(engine);
 }
 
 function withHostBuiltins(own: readonly Builtin[]): ReadonlyMap<string, Builtin> {

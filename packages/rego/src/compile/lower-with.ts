@@ -1,10 +1,13 @@
 /** `with` modifiers: what they replace is known when compiling, only the values are not. */
-import type { Expression, Term } from '../syntax/ast.js';
+import type { Expression, Term, With } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
 import type { Value } from '../values/index.js';
 import type { Lowerer } from './lower.js';
+import type { WorkRule } from './model.js';
 import type { Atom, Replacement, WithModifiers } from './plan.js';
+import type { PlanBuilder } from './plan-builder.js';
 import type { TreeNode } from './rule-tree.js';
+import { walkBody, walkTerm } from './walk.js';
 
 interface Collected {
   input: { path: readonly Atom[]; value: Atom }[];
@@ -37,12 +40,39 @@ function ruleNode(lowerer: Lowerer, value: Term): TreeNode | undefined {
   return node !== undefined && node.ruleSet >= 0 ? node : undefined;
 }
 
-function hide(node: TreeNode | undefined, into: Collected): void {
+function hide(node: TreeNode | undefined, into: Pick<Collected, 'hiddenSets' | 'hiddenExtents'>): void {
   if (node === undefined) return;
   for (const each of [node, ...node.descendants()]) {
     if (each.ruleSet >= 0) into.hiddenSets.push(each.ruleSet);
     if (each.extent >= 0) into.hiddenExtents.push(each.extent);
   }
+}
+
+/** The document a modifier replaces: its path from `data` on; undefined when it replaces something else. */
+function documentPath(builder: PlanBuilder, { target }: With): readonly Value[] | undefined {
+  if (rootOf(target) !== 'data' || builder.functionSet(target) !== undefined) return undefined;
+  const path = target.kind === 'ref' ? target.terms.slice(1) : [];
+  return path.map((term) => (term.kind === 'scalar' ? term.value : ''));
+}
+
+/** The rule sets that some `with` of the rules replaces. */
+export function setsReplaced(builder: PlanBuilder, rules: Iterable<WorkRule>): ReadonlySet<number> {
+  const into = { hiddenSets: [] as number[], hiddenExtents: [] as number[] };
+  const visitor = {
+    expression: (expression: Expression): undefined => {
+      for (const modifier of expression.with) {
+        const path = documentPath(builder, modifier);
+        if (path !== undefined) hide(builder.tree.find(path), into);
+      }
+    },
+  };
+  for (const rule of rules) {
+    walkBody(rule.body, visitor);
+    for (const term of [...rule.ref, ...(rule.args ?? []), rule.key, rule.value]) {
+      if (term !== undefined) walkTerm(term, visitor);
+    }
+  }
+  return new Set(into.hiddenSets);
 }
 
 /** Emits the step that makes the modified world and returns its number. */
@@ -63,7 +93,7 @@ export function lowerWith(lowerer: Lowerer, modifiers: Expression['with']): numb
       const keys = path.map((term) => lowerer.atom(term));
       collected.input.push({ path: keys, value: lowerer.atom(modifier.value) });
     } else {
-      const keys = path.map((term) => (term.kind === 'scalar' ? term.value : ''));
+      const keys = documentPath(lowerer.builder, modifier) ?? [];
       collected.data.push({ path: keys, value: lowerer.atom(modifier.value) });
       hide(lowerer.builder.tree.find(keys), collected);
     }

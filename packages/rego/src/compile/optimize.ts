@@ -20,19 +20,34 @@ interface Numbers {
 const MAX_INLINED_STEPS = 24;
 const MAX_INLINE_DEPTH = 6;
 
-class Optimizer {
+/** Makes one definition after the other, each from the others as they were lowered. */
+export class Optimizer {
   private readonly plan: PlanBuilder;
   private readonly replaced: ReadonlySet<number>;
   private readonly infallible = new Map<number, boolean>();
   /** What is being rewritten runs for every round of some loop. */
   private isRepeated = false;
 
-  constructor(plan: PlanBuilder) {
+  /** `replaced`: the rule sets that some `with` replaces. */
+  constructor(plan: PlanBuilder, replaced: ReadonlySet<number>) {
     this.plan = plan;
-    this.replaced = replacedSets(plan);
+    this.replaced = replaced;
   }
 
-  clause(clause: Clause): Clause {
+  /** The clause, doing less. */
+  rewrite(clause: Clause): Clause {
+    const extra: number[] = [];
+    // Slots for probe keys come after all others; their number is settled at the end.
+    let next = 1_000_000;
+    this.nextSlot = () => {
+      extra.push(next);
+      next += 1;
+      return next - 1;
+    };
+    return settle(this.clause(clause), extra);
+  }
+
+  private clause(clause: Clause): Clause {
     const numbers = { slots: clause.slots, worlds: clause.worlds };
     const used = new Set([clause.value, ...clause.keys].flatMap((atom) => (atom.op === 'local' ? [atom.slot] : [])));
     const steps = this.steps(clause.steps, numbers, used, 0);
@@ -94,7 +109,7 @@ class Optimizer {
     const known = this.infallible.get(index);
     if (known !== undefined) return known;
     this.infallible.set(index, false);
-    const set = this.plan.set(index);
+    const set = this.plan.lowered(index);
     const clauses = [
       ...set.clauses.flatMap((clause) => [clause, ...clause.otherwise]),
       ...(set.fallback ? [set.fallback] : []),
@@ -156,7 +171,7 @@ class Optimizer {
 
   private inlinable(op: Op): RuleSet | undefined {
     if (op.op !== 'rule' || this.replaced.has(op.set)) return undefined;
-    const set = this.plan.set(op.set);
+    const set = this.plan.lowered(op.set);
     if (set.kind !== 'set' || set.clauses.length > 4 || !this.isInfallible(op.set)) return undefined;
     return set.clauses.every((clause) => clause.steps.length <= MAX_INLINED_STEPS) ? set : undefined;
   }
@@ -334,7 +349,7 @@ class Optimizer {
   }
 
   /** Set while a clause is being rewritten. */
-  nextSlot: () => number = () => 0;
+  private nextSlot: () => number = () => 0;
 }
 
 function isLoop(step: Step): boolean {
@@ -396,44 +411,6 @@ class LastMentions {
       for (const [at, step] of this.steps.entries()) for (const each of slotsRead([step])) this.last.set(each, at);
     }
     return (this.last.get(slot) ?? -1) > index;
-  }
-}
-
-function replacedSets(plan: PlanBuilder): ReadonlySet<number> {
-  const hidden = new Set<number>();
-  const visit = (steps: readonly Step[]): void => {
-    for (const step of steps) {
-      if (step.step === 'with') for (const set of step.modifiers.hiddenSets) hidden.add(set);
-      if (step.step === 'not' || step.step === 'every') visit(step.steps);
-      if (step.step === 'some' || step.step === 'choice') step.branches.forEach(visit);
-      if ('value' in step && typeof step.value === 'object' && 'steps' in step.value) visit(step.value.steps);
-    }
-  };
-  for (const set of plan.sets)
-    for (const clause of set.clauses) for (const each of [clause, ...clause.otherwise]) visit(each.steps);
-  return hidden;
-}
-
-/** Rewrites every clause of the plan. */
-export function optimize(plan: PlanBuilder): void {
-  const optimizer = new Optimizer(plan);
-  const rewrite = (clause: Clause): Clause => {
-    const extra: number[] = [];
-    // Slots for probe keys come after all others; their number is settled at the end.
-    let next = 1_000_000;
-    optimizer.nextSlot = () => {
-      extra.push(next);
-      next += 1;
-      return next - 1;
-    };
-    return settle(optimizer.clause(clause), extra);
-  };
-  const originals = plan.sets.map((set) => set.clauses);
-  const rewritten = originals.map((clauses) => clauses.map(rewrite));
-  for (const lookup of plan.lookups) lookup.clauses = lookup.clauses.map(rewrite);
-  for (const [index, set] of plan.sets.entries()) {
-    set.clauses = rewritten[index] as readonly Clause[];
-    set.fallback = set.fallback && rewrite(set.fallback);
   }
 }
 

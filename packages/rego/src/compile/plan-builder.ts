@@ -1,4 +1,7 @@
-/** Builds the plan of all rules: numbers rule sets, extents, base paths and lookups, and lowers each. */
+/**
+ * Builds the plan: numbers rule sets, extents, base paths and lookups. Rules are lowered when something that is asked reaches them: of a
+ * large policy most is never asked at one place (tests, other applications' packages), and lowering is a third of compiling.
+ */
 import type { Builtin } from '../builtins/builtin.js';
 import type { Term } from '../syntax/ast.js';
 import { operatorName } from '../syntax/ast.js';
@@ -6,7 +9,9 @@ import { equal, keyOf, sortValues, type Value } from '../values/index.js';
 import type { RuleMetadata } from './annotations.js';
 import { Lowerer } from './lower.js';
 import type { WorkRule } from './model.js';
-import type { Atom, Clause, Extent, Lookup, Plan, RuleSet, RuleSetKind } from './plan.js';
+import type { Optimizer } from './optimize.js';
+import type { Atom, Clause, Definitions, Extent, Lookup, Plan, RuleSet, RuleSetKind, Step } from './plan.js';
+import { visitReferences } from './reach.js';
 import { formatRef, isGroundRef, type RuleTree, type TreeNode } from './rule-tree.js';
 
 export class PlanBuilder implements Plan {
@@ -20,13 +25,83 @@ export class PlanBuilder implements Plan {
   private readonly nodes: TreeNode[] = [];
   private readonly basePathIndex = new Map<string, number>();
   private readonly lookupIndex = new Map<string, number>();
+  /** What has been demanded, by index. */
+  private readonly demanded = { sets: new Set<number>(), lookups: new Set<number>(), extents: new Set<number>() };
+  /** Rule sets as lowered, before the optimiser, while a demand is being met. */
+  private readonly asLowered = new Map<number, RuleSet>();
+  private optimizer: Optimizer | undefined;
 
   constructor(tree: RuleTree, builtins: ReadonlyMap<string, Builtin>, metadata: (rule: WorkRule) => RuleMetadata) {
     this.tree = tree;
     this.builtins = builtins;
     this.metadata = metadata;
     this.number(tree.root);
-    for (const set of this.sets) this.lowerSet(set, this.nodes[set.index] as TreeNode);
+  }
+
+  /** To be called before anything is demanded. */
+  improveWith(optimizer: Optimizer): void {
+    this.optimizer = optimizer;
+  }
+
+  demand(steps: readonly Step[]): Definitions {
+    const made: { sets: RuleSet[]; lookups: Lookup[] } = { sets: [], lookups: [] };
+    const waiting: (readonly Step[])[] = [steps];
+    const later = (clauses: readonly Clause[]): void => {
+      for (const clause of clauses) for (const each of [clause, ...clause.otherwise]) waiting.push(each.steps);
+    };
+    const set = (index: number): void => {
+      if (!isNew(this.demanded.sets, index)) return;
+      const defined = this.define(index);
+      made.sets.push(defined);
+      later(defined.clauses);
+      if (defined.fallback !== undefined) later([defined.fallback]);
+    };
+    const lookup = (index: number): void => {
+      if (!isNew(this.demanded.lookups, index)) return;
+      const defined = this.defineLookup(index);
+      made.lookups.push(defined);
+      later(defined.clauses);
+    };
+    const extent = (index: number): void => {
+      if (index < 0 || !isNew(this.demanded.extents, index)) return;
+      for (const child of this.extents[index]?.children ?? []) {
+        if (child.set >= 0) set(child.set);
+        else extent(child.extent);
+      }
+    };
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
+      visitReferences(next, { set, lookup, extent });
+    this.asLowered.clear();
+    return made;
+  }
+
+  private define(index: number): RuleSet {
+    const { clauses, fallback, isUniform } = this.lowered(index);
+    const set = this.set(index);
+    set.clauses = clauses.map((clause) => this.improved(clause));
+    set.fallback = fallback && this.improved(fallback);
+    set.isUniform = isUniform;
+    return set;
+  }
+
+  private defineLookup(index: number): Lookup {
+    const lookup = this.lookups[index] as Lookup;
+    const node = this.nodes[lookup.set] as TreeNode;
+    lookup.clauses = node.rules.map((rule) => this.improved(this.lowerPartial(rule, node, lookup.arity)));
+    return lookup;
+  }
+
+  private improved(clause: Clause): Clause {
+    return this.optimizer?.rewrite(clause) ?? clause;
+  }
+
+  /** A rule set as its rules have it, before the optimiser. */
+  lowered(index: number): RuleSet {
+    const known = this.asLowered.get(index);
+    if (known !== undefined) return known;
+    const set = this.lowerSet(this.set(index), this.nodes[index] as TreeNode);
+    this.asLowered.set(index, set);
+    return set;
   }
 
   private number(node: TreeNode): void {
@@ -124,7 +199,6 @@ export class PlanBuilder implements Plan {
     const lookup: Lookup = { index: this.lookups.length, set: node.ruleSet, arity, clauses: [] };
     this.lookupIndex.set(id, lookup.index);
     this.lookups.push(lookup);
-    lookup.clauses = node.rules.map((rule) => this.lowerPartial(rule, node, arity));
     return lookup.index;
   }
 
@@ -134,16 +208,14 @@ export class PlanBuilder implements Plan {
     return node.rules.map((rule) => this.lowerPartial(rule, node, 1));
   }
 
-  private lowerSet(set: RuleSet, node: TreeNode): void {
+  private lowerSet(set: RuleSet, node: TreeNode): RuleSet {
     const rules = node.rules.filter((rule) => !rule.isDefault);
     const fallback = node.rules.find((rule) => rule.isDefault);
     if (set.kind === 'set' || set.kind === 'object') {
-      set.clauses = rules.map((rule) => this.lowerPartial(rule, node, 0));
-      return;
+      return { ...set, clauses: rules.map((rule) => this.lowerPartial(rule, node, 0)) };
     }
-    set.clauses = rules.map((rule) => this.lowerRule(rule));
-    set.fallback = fallback && this.lowerRule(fallback);
-    set.isUniform = isUniform(set.clauses);
+    const clauses = rules.map((rule) => this.lowerRule(rule));
+    return { ...set, clauses, fallback: fallback && this.lowerRule(fallback), isUniform: isUniform(clauses) };
   }
 
   private lowerer(rule: WorkRule): Lowerer {
@@ -196,6 +268,12 @@ export class PlanBuilder implements Plan {
     const leafIsSet = rule.kind === 'multi';
     return lowerer.clause({ steps, value, keys, leafIsSet, otherwise: [], location: rule.source.head.location });
   }
+}
+
+function isNew(known: Set<number>, index: number): boolean {
+  if (known.has(index)) return false;
+  known.add(index);
+  return true;
 }
 
 /** Whether a value tells the term's variables: not so in a set. */

@@ -155,6 +155,7 @@ export interface RuleSet {
   readonly name: string;
   readonly kind: RuleSetKind;
   readonly arity: number;
+  /** Empty until `Plan.demand` meets the set. */
   clauses: readonly Clause[];
   fallback: Clause | undefined;
   /** All values are the same constant: the first answer is the answer. */
@@ -168,6 +169,7 @@ export interface Lookup {
   readonly index: number;
   readonly set: number;
   readonly arity: number;
+  /** Empty until `Plan.demand` meets the lookup. */
   clauses: readonly Clause[];
 }
 
@@ -185,9 +187,17 @@ export interface QueryPlan {
   readonly bindings: readonly { readonly name: string; readonly value: Atom }[];
 }
 
+/** Rule sets and lookups in no particular order. */
+export interface Definitions {
+  readonly sets: readonly RuleSet[];
+  readonly lookups: readonly Lookup[];
+}
+
 export interface Plan {
   readonly sets: RuleSet[];
   readonly lookups: Lookup[];
   readonly extents: Extent[];
   readonly basePaths: (readonly Value[])[];
+  /** Lowers all that the steps reach and that no demand before this one has reached: the result. */
+  demand(steps: readonly Step[]): Definitions;
 }

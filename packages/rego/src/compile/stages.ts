@@ -15,6 +15,7 @@ import { checkBodyWiths, checkWiths } from './check-withs.js';
 import { rewritePrints, rewritePrintsInBody } from './erase-prints.js';
 import { Expander } from './expand-calls.js';
 import { Lowerer } from './lower.js';
+import { setsReplaced } from './lower-with.js';
 import {
   allRules,
   type CompileContext,
@@ -26,7 +27,7 @@ import {
   type WorkRule,
   writtenName,
 } from './model.js';
-import { optimize } from './optimize.js';
+import { Optimizer } from './optimize.js';
 import type { QueryPlan } from './plan.js';
 import { PlanBuilder } from './plan-builder.js';
 import { checkRecursion, dependencyGraph } from './recursion.js';
@@ -203,7 +204,10 @@ export function compileModules(input: CompileInput): CompiledModules {
   }
   raise(context, true);
   const plan = new PlanBuilder(context.tree, input.builtins, context.metadata);
-  if (input.optimize) optimize(plan);
+  if (input.optimize) {
+    const replaced = mentions(context, 'with') ? setsReplaced(plan, allRules(context)) : new Set<number>();
+    plan.improveWith(new Optimizer(plan, replaced));
+  }
   return { context, plan, warnings: context.warnings, isOptimized: input.optimize };
 }
 

@@ -1,7 +1,7 @@
 /** What a back end is: code for the rule sets of an engine, and code for queries against it. */
 import type { QueryPlan } from '../compile/plan.js';
 import type { Value } from '../values/index.js';
-import { ClosureCompiler, compileLookupsFrom, compileWithClosures, type Frame } from './closures.js';
+import { ClosureCompiler, compileWithClosures, type Frame } from './closures.js';
 import type { Engine } from './engine.js';
 import type { World } from './world.js';
 
@@ -15,12 +15,18 @@ export interface QueryCode {
 
 export interface BackEnd {
   readonly name: 'generated' | 'closures';
+  /** Compiles the query and what it reaches. */
   query(plan: QueryPlan): QueryCode;
 }
 
 export function closureBackEnd(engine: Engine): BackEnd {
-  compileWithClosures(engine);
-  return { name: 'closures', query: (plan) => closureQuery(engine, plan) };
+  return {
+    name: 'closures',
+    query: (plan) => {
+      compileWithClosures(engine, engine.plan.demand(plan.steps));
+      return closureQuery(engine, plan);
+    },
+  };
 }
 
 /** One document asked for directly needs no frame. */
@@ -43,7 +49,6 @@ export function directQuery(engine: Engine, plan: QueryPlan): QueryCode | undefi
 }
 
 function closureQuery(engine: Engine, plan: QueryPlan): QueryCode {
-  compileLookupsFrom(engine);
   const direct = directQuery(engine, plan);
   if (direct !== undefined && plan.bindings.length === 1) return direct;
   const compiler = new ClosureCompiler(engine);

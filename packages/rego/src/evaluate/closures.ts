@@ -4,7 +4,7 @@
  *
  * Over 500 lines: one compiler, a case for each kind of step and operation.
  */
-import type { Atom, Clause, Op, Plan, RuleSet, Step } from '../compile/plan.js';
+import type { Atom, Clause, Definitions, Lookup, Op, RuleSet, Step } from '../compile/plan.js';
 import {
   equal,
   get,
@@ -625,9 +625,8 @@ function existsRunner(engine: Engine, clause: Clause): (world: World, keys: read
   return (world, keys) => run(newFrame(clause, world, keys));
 }
 
-function compiledLookup(engine: Engine, plan: Plan, index: number): CompiledLookup {
-  const lookup = plan.lookups[index] as Plan['lookups'][number];
-  const set = plan.sets[lookup.set] as RuleSet;
+function compiledLookup(engine: Engine, lookup: Lookup): CompiledLookup {
+  const set = engine.plan.sets[lookup.set] as RuleSet;
   if (set.kind === 'set') {
     const runners = lookup.clauses.map((clause) => existsRunner(engine, clause));
     return {
@@ -646,21 +645,12 @@ function compiledLookup(engine: Engine, plan: Plan, index: number): CompiledLook
   };
 }
 
-/** Fills the engine with closures for every rule set and lookup of its plan. */
-export function compileWithClosures(engine: Engine): void {
-  const { plan } = engine;
-  for (const set of plan.sets) {
+/** Fills the engine with closures for the definitions. */
+export function compileWithClosures(engine: Engine, { sets, lookups }: Definitions): void {
+  for (const set of sets) {
     const isPartial = set.kind === 'set' || set.kind === 'object';
     engine.sets[set.index] = isPartial ? partialSet(engine, set) : completeSet(engine, set);
     engine.remembersCalls[set.index] = set.kind === 'function' && set.arity > 0 && isWorthRemembering(set);
   }
-  compileLookupsFrom(engine);
-}
-
-/** Compiles the lookups that have none yet: queries ask for new ones. */
-export function compileLookupsFrom(engine: Engine): void {
-  const { plan } = engine;
-  for (let index = engine.lookups.length; index < plan.lookups.length; index++) {
-    engine.lookups[index] = compiledLookup(engine, plan, index);
-  }
+  for (const lookup of lookups) engine.lookups[lookup.index] = compiledLookup(engine, lookup);
 }

@@ -34,16 +34,20 @@ export class Emitter {
   private readonly constantIndex: Map<unknown, number>;
   private names: Set<string> = new Set();
   private counter = 0;
-  /** Rule sets and lookups the code may call by name. */
-  readonly known: { readonly sets: number; readonly lookups: number; readonly bases: number };
+  /** Whether code of definitions is written, which call each other by name, or a query's, which asks the engine. */
+  private readonly isLinked: boolean;
+  /** The functions the code calls by name: `r` and a rule set's index, `f` and a function's, `l` and a lookup's. */
+  readonly called = new Set<string>();
 
-  constructor(
-    constants: unknown[],
-    known: { readonly sets: number; readonly lookups: number; readonly bases: number },
-  ) {
+  constructor(constants: unknown[], isLinked: boolean) {
     this.constants = constants;
     this.constantIndex = new Map(constants.map((value, index) => [value, index]));
-    this.known = known;
+    this.isLinked = isLinked;
+  }
+
+  private function(name: string): string {
+    this.called.add(name);
+    return name;
   }
 
   /** Starts a function: forgets the locals of the one before. */
@@ -259,18 +263,18 @@ export class Emitter {
       case 'input':
         return `${this.world(op.world)}.input`;
       case 'base':
-        if (op.path < this.known.bases) return `${this.world(op.world)}.snapshot.bases[${op.path}]`;
+        if (this.isLinked) return `${this.world(op.world)}.snapshot.bases[${op.path}]`;
         return `E.base(${this.world(op.world)},${op.path})`;
       case 'rule':
-        return op.set < this.known.sets
-          ? `r${op.set}(${this.world(op.world)})`
+        return this.isLinked
+          ? `${this.function(`r${op.set}`)}(${this.world(op.world)})`
           : `E.rule(${this.world(op.world)},${op.set})`;
       case 'extent':
         return `E.extent(${this.world(op.world)},${op.extent})`;
       case 'lookup': {
         const [first] = op.keys;
-        if (op.lookup < this.known.lookups && op.keys.length === 1 && first !== undefined) {
-          return `l${op.lookup}(${this.world(op.world)},${this.atom(first)})`;
+        if (this.isLinked && op.keys.length === 1 && first !== undefined) {
+          return `${this.function(`l${op.lookup}`)}(${this.world(op.world)},${this.atom(first)})`;
         }
         return `E.lookup(${this.world(op.world)},${op.lookup},[${this.atoms(op.keys)}])`;
       }
@@ -279,8 +283,8 @@ export class Emitter {
       case 'builtin':
         return this.builtin(op);
       case 'call':
-        if (op.set < this.known.sets) {
-          return `f${op.set}(${[this.world(op.world), ...op.args.map((arg) => this.atom(arg))].join(',')})`;
+        if (this.isLinked) {
+          return `${this.function(`f${op.set}`)}(${[this.world(op.world), ...op.args.map((arg) => this.atom(arg))].join(',')})`;
         }
         return `E.call(${this.world(op.world)},${op.set},[${this.atoms(op.args)}],${this.constant(op.at)})`;
       case 'compare':

@@ -1,10 +1,12 @@
 /**
- * The back end that writes one JavaScript function for each rule set and lookup of a plan and
- * compiles them together, so that rules call each other directly. Needs `new Function`.
+ * The back end that writes one JavaScript function for each rule set and lookup and compiles those together that one query is the first
+ * to reach; rules call each other directly, also those compiled before. Needs `new Function`.
  */
-import type { Clause, Lookup, Plan, QueryPlan, RuleSet } from '../compile/plan.js';
+import type { Clause, Definitions, Lookup, Plan, QueryPlan, RuleSet } from '../compile/plan.js';
+import { NOWHERE } from '../syntax/ast.js';
 import type { Value } from '../values/index.js';
 import { type BackEnd, directQuery, type QueryCode } from './back-end.js';
+import { compileWithClosures } from './closures.js';
 import { type Done, Emitter } from './emit.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
 import { isWorthRemembering } from './remembering.js';
@@ -14,16 +16,23 @@ import type { World } from './world.js';
 
 type SetFunction = (world: World, ...args: readonly Value[]) => Value | undefined;
 
+/** Functions rules call each other by, by name (`Emitter.called`). */
+type Linked = Record<string, (world: World, ...args: readonly Value[]) => Value | undefined>;
+
 interface GeneratedModule {
+  /** In the order of the definitions. */
   readonly sets: readonly SetFunction[];
   readonly lookups: readonly SetFunction[];
+  /** To be called from code generated later. */
+  readonly linked: Linked;
 }
 
-/** Whether the environment lets code be generated. */
-export function canGenerate(): boolean {
+/** Whether the environment lets code be generated; where it must, an environment that does not is an error (`EvalError`). */
+export function canGenerate(must: boolean): boolean {
   try {
     return new Function('return true')() === true;
-  } catch {
+  } catch (error) {
+    if (must) throw error;
     return false;
   }
 }
@@ -215,35 +224,77 @@ function withoutParameters(declarations: string, parameters: readonly string[]):
   return names.length === 0 ? '' : `let ${names.join(',')};`;
 }
 
-function generateModule(engine: Engine): { readonly source: string; readonly constants: unknown[] } {
-  const { plan } = engine;
+/** The name other rules call a definition by; none for a lookup with several keys. */
+const setName = (set: RuleSet): string => `${set.kind === 'function' ? 'f' : 'r'}${set.index}`;
+const lookupNames = (lookup: Lookup): readonly string[] => (lookup.arity === 1 ? [`l${lookup.index}`] : []);
+
+function generateModule(
+  plan: Plan,
+  { sets, lookups }: Definitions,
+): { readonly source: string; readonly constants: unknown[] } {
   const constants: unknown[] = [];
-  const emitter = new Emitter(constants, {
-    sets: plan.sets.length,
-    lookups: plan.lookups.length,
-    bases: plan.basePaths.length,
-  });
+  const emitter = new Emitter(constants, true);
   const writer = new SetWriter(emitter, plan);
-  let source = '"use strict";\n';
-  for (const set of plan.sets) source += writer.set(set);
-  for (const lookup of plan.lookups) source += writer.lookup(lookup);
-  const sets = plan.sets.map((set) => `c${set.index}`);
-  const lookups = plan.lookups.map((lookup) => `d${lookup.index}`);
-  source += `return {sets:[${sets.join(',')}],lookups:[${lookups.join(',')}]};`;
-  return { source, constants };
+  let code = '';
+  for (const set of sets) code += writer.set(set);
+  for (const lookup of lookups) code += writer.lookup(lookup);
+  const own = new Set([...sets.map(setName), ...lookups.flatMap(lookupNames)]);
+  const others = [...emitter.called].filter((name) => !own.has(name));
+  const values = [sets.map((set) => `c${set.index}`), lookups.map((lookup) => `d${lookup.index}`)];
+  const result = `return {sets:[${values[0]}],lookups:[${values[1]}],linked:{${[...own]}}};`;
+  return { source: `"use strict";\nconst {${others}}=L;\n${code}${result}`, constants };
 }
 
-/** Compiles all rule sets of the engine's plan to JavaScript. */
-export function generatedBackEnd(engine: Engine): BackEnd {
-  const { source, constants } = generateModule(engine);
-  const module = new Function('E', 'K', 'H', source)(engine, constants, RUNTIME) as GeneratedModule;
-  for (const set of engine.plan.sets) {
-    const code = module.sets[set.index] as SetFunction;
-    engine.sets[set.index] = compiledSet(set, code);
+/** What generated code calls when definitions are closures. */
+function linkClosures(engine: Engine, { sets, lookups }: Definitions, linked: Linked): void {
+  for (const set of sets) {
+    const { index, kind } = set;
+    const at = (set.clauses[0] ?? set.fallback)?.location ?? NOWHERE;
+    linked[setName(set)] =
+      kind === 'function'
+        ? (world, ...args) => engine.call(world, index, args, at)
+        : (world) => engine.rule(world, index);
+  }
+  for (const lookup of lookups) {
+    for (const name of lookupNames(lookup)) linked[name] = (world, ...keys) => engine.lookup(world, lookup.index, keys);
+  }
+}
+
+/** Compiles the definitions to JavaScript. */
+function generate(engine: Engine, definitions: Definitions, linked: Linked): void {
+  const { sets, lookups } = definitions;
+  if (sets.length + lookups.length === 0) return;
+  let module: GeneratedModule;
+  try {
+    const { source, constants } = generateModule(engine.plan, definitions);
+    module = new Function('E', 'K', 'H', 'L', source)(engine, constants, RUNTIME, linked) as GeneratedModule;
+  } catch (error) {
+    // Thousands of nested loops are more than the platform's parser takes.
+    if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
+    compileWithClosures(engine, definitions);
+    linkClosures(engine, definitions, linked);
+    return;
+  }
+  for (const [each, set] of sets.entries()) {
+    engine.sets[set.index] = compiledSet(set, module.sets[each] as SetFunction);
     engine.remembersCalls[set.index] = isWorthRemembering(set);
   }
-  for (const [index, code] of module.lookups.entries()) engine.lookups[index] = compiledLookup(code);
-  return { name: 'generated', query: (plan) => generatedQuery(engine, plan) };
+  for (const [each, lookup] of lookups.entries()) {
+    engine.lookups[lookup.index] = compiledLookup(module.lookups[each] as SetFunction);
+  }
+  Object.assign(linked, module.linked);
+}
+
+/** Compiles rule sets and lookups to JavaScript, when a query first reaches them. */
+export function generatedBackEnd(engine: Engine): BackEnd {
+  const linked: Linked = Object.create(null) as Linked;
+  return {
+    name: 'generated',
+    query: (plan) => {
+      generate(engine, engine.plan.demand(plan.steps), linked);
+      return generatedQuery(engine, plan);
+    },
+  };
 }
 
 function compiledSet(set: RuleSet, code: SetFunction): CompiledSet {
@@ -258,25 +309,11 @@ function compiledLookup(code: SetFunction): CompiledLookup {
   return { find: (world, keys) => code(world, ...keys) };
 }
 
-/** Queries ask for lookups the module does not have: they get functions of their own. */
-function compileNewLookups(engine: Engine): void {
-  const { plan } = engine;
-  for (let index = engine.lookups.length; index < plan.lookups.length; index++) {
-    const constants: unknown[] = [];
-    const writer = new SetWriter(new Emitter(constants, { sets: 0, lookups: 0, bases: 0 }), plan);
-    const source = `"use strict";\n${writer.lookup(plan.lookups[index] as Lookup)}return d${index};`;
-    engine.lookups[index] = compiledLookup(
-      new Function('E', 'K', 'H', source)(engine, constants, RUNTIME) as SetFunction,
-    );
-  }
-}
-
 function generatedQuery(engine: Engine, plan: QueryPlan): QueryCode {
-  compileNewLookups(engine);
   const direct = plan.bindings.length === 1 ? directQuery(engine, plan) : undefined;
   if (direct !== undefined) return direct;
   const constants: unknown[] = [];
-  const emitter = new Emitter(constants, { sets: 0, lookups: 0, bases: 0 });
+  const emitter = new Emitter(constants, false);
   emitter.begin();
   const values = emitter.atoms(plan.bindings.map((binding) => binding.value));
   const code = emitter.body(plan.steps, 'break Q;', { action: `if(visit([${values}]))`, stop: 'return;' });

@@ -124,6 +124,13 @@ export class Snapshot {
     this.bases = paths.map((path) => lookupPath(data, path));
   }
 
+  /** Reads the paths added since: what is asked first may read documents nothing read before. */
+  extend(paths: readonly (readonly Value[])[]): void {
+    for (let index = this.bases.length; index < paths.length; index++) {
+      this.bases.push(lookupPath(this.data, paths[index] ?? []));
+    }
+  }
+
   base(index: number, paths: readonly (readonly Value[])[]): Value | undefined {
     if (index < this.bases.length) return this.bases[index];
     return lookupPath(this.data, paths[index] ?? []);

@@ -72,7 +72,9 @@ function evaluatorFor(compiled: Compiled, policy: Policy, options: PartialOption
 }
 
 function ruleAt(compiled: Compiled, path: string): RuleSet | undefined {
-  const [only] = compilePath(compiled, splitPath(path)).steps;
+  const { steps } = compilePath(compiled, splitPath(path));
+  compiled.plan.demand(steps);
+  const [only] = steps;
   const value = only?.step === 'let' ? only.value : undefined;
   return value?.op === 'rule' ? compiled.plan.set(value.set) : undefined;
 }

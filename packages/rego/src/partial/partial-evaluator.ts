@@ -144,11 +144,6 @@ export class PartialEvaluator {
     return plain === false || isEmpty ? NEVER : ALWAYS;
   }
 
-  /** When a query's steps have a way through. */
-  satisfied(steps: readonly Step[], slots: number): Filter {
-    return this.exists(steps, { frame: new Array<Symbolic | undefined>(slots), filter: ALWAYS, elements: [] });
-  }
-
   private start(clause: Clause, args: readonly Symbolic[]): Way {
     const frame: Frame = new Array<Symbolic | undefined>(clause.slots);
     for (const [index, arg] of args.entries()) frame[index] = arg;
