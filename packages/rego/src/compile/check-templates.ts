@@ -1,5 +1,6 @@
 /** Stage "templates": what a template string reads must be bound by the body around it (OPA's RewriteTemplateStrings). */
 import type { Body, Expression, Term } from '../syntax/ast.js';
+import { isComprehension } from '../syntax/ast.js';
 import { makeArityOf } from './check-calls.js';
 import { allRules, type CompileContext, report, type WorkRule, writtenName } from './model.js';
 import { isGroundRef, type RuleTree } from './rule-tree.js';
@@ -45,7 +46,7 @@ class TemplateChecker {
           for (const part of term.parts) if ('negated' in part) this.part(part, safe);
           return true;
         }
-        if (!term.kind.endsWith('comprehension')) return true;
+        if (!isComprehension(term)) return true;
         const { body } = term as Term & { kind: 'array-comprehension' };
         const inner = this.visitor(this.body(body, safe));
         if (term.kind === 'object-comprehension') for (const each of [term.key, term.value]) walkTerm(each, inner);

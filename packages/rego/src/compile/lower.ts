@@ -7,7 +7,7 @@
  * Over 500 lines: one walk over expressions and terms with the state they share.
  */
 import type { Body, Expression, Location, Term } from '../syntax/ast.js';
-import { operatorName } from '../syntax/ast.js';
+import { isComprehension, operatorName } from '../syntax/ast.js';
 import { keyOf, makeObject, makeSet, type Value } from '../values/index.js';
 import { lowerWith } from './lower-with.js';
 import { isEquality } from './model.js';
@@ -147,7 +147,7 @@ export class Lowerer {
   }
 
   private hoistOperand(term: Term): Term {
-    if (term.kind.endsWith('comprehension')) return term;
+    if (isComprehension(term)) return term;
     if (term.kind !== 'ref') return this.hoistTerm(term);
     return { ...term, terms: term.terms.map((part, index) => (index === 0 ? part : this.hoistTerm(part))) };
   }
@@ -329,7 +329,7 @@ export class Lowerer {
   /** An object comprehension is evaluated only beside an object: OPA meets its conflicts only then. */
   private comparedWithComprehension(left: Term, right: Term, at: Location): boolean {
     const [closure, other] = left.kind === 'object-comprehension' ? [left, right] : [right, left];
-    if (closure.kind !== 'object-comprehension' || other.kind.endsWith('comprehension')) return false;
+    if (closure.kind !== 'object-comprehension' || isComprehension(other)) return false;
     const value = this.atom(other);
     this.emit({ step: 'object-shape', value, size: -1, at });
     this.emit({ step: 'equal', left: value, right: this.operation(closure), at });

@@ -5,6 +5,7 @@
  * Over 500 lines: one walk over expressions and terms with the scopes they share.
  */
 import type { Body, CallExpression, Expression, Location, Term, VarTerm, With } from '../syntax/ast.js';
+import { isComprehension } from '../syntax/ast.js';
 import {
   type CompileContext,
   equality,
@@ -465,7 +466,7 @@ function kindName(term: Term): string {
     if (term.value === null) return 'null';
     return typeof term.value === 'object' ? 'number' : typeof term.value;
   }
-  return term.kind.endsWith('comprehension') ? term.kind.replace('-', '') : term.kind;
+  return isComprehension(term) ? term.kind.replace('-', '') : term.kind;
 }
 
 function writtenOperator(operator: Term): string {
@@ -494,7 +495,7 @@ function substitute(term: Term, names: ReadonlyMap<string, string>): Term {
 function renameHeadClosures(context: CompileContext, term: Term): Term {
   return mapTerm(term, {
     term: (child) => {
-      if (!child.kind.endsWith('comprehension') && child.kind !== 'template') return undefined;
+      if (!isComprehension(child) && child.kind !== 'template') return undefined;
       return new LocalRenamer(context).term(child);
     },
   });

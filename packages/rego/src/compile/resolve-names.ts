@@ -3,6 +3,7 @@
  * `input`, except where a body declares a variable of that name (OPA's ResolveRefs).
  */
 import type { Body, Expression, Module, Term } from '../syntax/ast.js';
+import { isComprehension } from '../syntax/ast.js';
 import { type CompileContext, report, text, variable, type WorkModule, type WorkRule } from './model.js';
 import { mapItems, mapModifiers, mapTerm, termVars, walkExpression, withParts } from './walk.js';
 
@@ -17,7 +18,7 @@ export type Globals = ReadonlyMap<string, Global>;
 export function declaredVars(body: Body, into: Set<string> = new Set()): Set<string> {
   for (const expression of body) {
     walkExpression(expression, {
-      term: (term) => !term.kind.endsWith('comprehension'),
+      term: (term) => !isComprehension(term),
       expression: (inner) => {
         collectDeclared(inner, into);
         return undefined;

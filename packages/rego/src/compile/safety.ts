@@ -6,6 +6,7 @@
  * Over 500 lines: the ordering and what each kind of expression reads and binds, which it asks in turn.
  */
 import type { Body, Expression, Location, Term } from '../syntax/ast.js';
+import { isComprehension } from '../syntax/ast.js';
 import { type CompileContext, isEquality, report, type WorkRule, writtenName } from './model.js';
 import {
   BINDABLE_VARS,
@@ -47,8 +48,7 @@ function isReferenceSafe(term: Term, safe: Known): boolean {
 
 /** Whether OPA has a comprehension bind the variables of a pattern: which side it is on makes a difference. */
 function fits(pattern: Term & { kind: 'array' | 'object' }, source: Term, isLeft: boolean): boolean {
-  if (pattern.kind === 'array')
-    return isLeft ? source.kind.endsWith('comprehension') : source.kind === 'array-comprehension';
+  if (pattern.kind === 'array') return isLeft ? isComprehension(source) : source.kind === 'array-comprehension';
   return !isLeft && source.kind === 'object-comprehension';
 }
 
@@ -145,7 +145,7 @@ class Unifier {
 function collectReferenceOutputs(node: Term | Expression, safe: Known, into: Names): void {
   const visitor = {
     term: (term: Term): boolean => {
-      if (term.kind.endsWith('comprehension') || term.kind === 'template') return false;
+      if (isComprehension(term) || term.kind === 'template') return false;
       if (term.kind !== 'ref') return true;
       if (!isReferenceSafe(term, safe)) return false;
       termVars(term, { skipRefHead: true }, into);
@@ -491,7 +491,7 @@ function varsInClosures(expression: Expression): Names {
   const into = new Set<string>();
   walkExpression(expression, {
     term: (term) => {
-      if (!term.kind.endsWith('comprehension')) return true;
+      if (!isComprehension(term)) return true;
       termVars(term, {}, into);
       return false;
     },

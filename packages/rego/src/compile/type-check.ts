@@ -7,7 +7,7 @@
  * Over 500 lines: one check for each kind of expression and term, over one environment.
  */
 import type { Body, CallExpression, Expression, Location, Term } from '../syntax/ast.js';
-import { operatorName } from '../syntax/ast.js';
+import { isComprehension, operatorName } from '../syntax/ast.js';
 import type { Value } from '../values/index.js';
 import { type CompileContext, equality, variable, type WorkRule, writtenName } from './model.js';
 import { dependents, rulesReached } from './recursion.js';
@@ -44,7 +44,7 @@ interface Remembered extends CheckedBody {
 }
 
 function isClosure(term: Term): term is Closure {
-  return term.kind.endsWith('comprehension');
+  return isComprehension(term);
 }
 
 /** The names a term may read from outside, in a fixed order. */

@@ -1,5 +1,6 @@
 /** Walking and mapping the tree: the variables under a node, references, calls, closures. */
 import type { Body, Expression, Term, With } from '../syntax/ast.js';
+import { isComprehension } from '../syntax/ast.js';
 import { keyOf } from '../values/index.js';
 
 export interface VarOptions {
@@ -348,12 +349,7 @@ export function requiresEvaluation(term: Term): boolean {
   let found = false;
   walkTerm(term, {
     term: (child) => {
-      if (
-        child.kind === 'ref' ||
-        child.kind === 'call' ||
-        child.kind === 'template' ||
-        child.kind.endsWith('comprehension')
-      ) {
+      if (child.kind === 'ref' || child.kind === 'call' || child.kind === 'template' || isComprehension(child)) {
         found = true;
       }
       return !found;

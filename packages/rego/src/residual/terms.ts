@@ -1,6 +1,6 @@
 /** Terms during partial evaluation: putting in what is known of variables, fresh names, values written as terms. */
 import { mapExpression, mapTerm, varsOf, walkExpression } from '../compile/walk.js';
-import { type Expression, NOWHERE, operatorName, type Term } from '../syntax/ast.js';
+import { type Expression, isComprehension, NOWHERE, operatorName, type Term } from '../syntax/ast.js';
 import { entriesOf, equal, isArray, isObject, isSet, type Value } from '../values/index.js';
 
 /** What is known of variables. A term may name variables of which something is known, too. */
@@ -84,7 +84,7 @@ export function hasClosure(expression: Expression): boolean {
   let found = false;
   walkExpression(expression, {
     term: (term) => {
-      if (term.kind.endsWith('comprehension') || term.kind === 'template') found = true;
+      if (isComprehension(term) || term.kind === 'template') found = true;
       return !found;
     },
   });

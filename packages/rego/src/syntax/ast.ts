@@ -101,6 +101,13 @@ export type Term =
   | CallTerm
   | TemplateTerm;
 
+export type Comprehension = ArrayComprehension | SetComprehension | ObjectComprehension;
+
+export function isComprehension(term: Term): term is Comprehension {
+  const { kind } = term;
+  return kind === 'array-comprehension' || kind === 'set-comprehension' || kind === 'object-comprehension';
+}
+
 export interface With {
   readonly target: Term;
   readonly value: Term;

@@ -81,13 +81,6 @@ export function tokenName(token: Token): string {
   return token;
 }
 
-/** A place the scanner can be put back to. */
-export interface ScanPosition {
-  readonly offset: number;
-  readonly row: number;
-  readonly col: number;
-}
-
 const PUNCTUATION: Readonly<Record<string, Token>> = {
   '[': '[',
   ']': ']',
@@ -136,14 +129,11 @@ export class Lexer {
     if (source.charCodeAt(0) === 0xfeff) this.offset = 1;
   }
 
-  position(): ScanPosition {
-    return { offset: this.offset, row: this.row, col: this.col };
-  }
-
-  reset(position: ScanPosition): void {
-    this.offset = position.offset;
-    this.row = position.row;
-    this.col = position.col;
+  /** Goes back, or forward, to a place. */
+  reset(offset: number, row: number, col: number): void {
+    this.offset = offset;
+    this.row = row;
+    this.col = col;
   }
 
   addKeyword(keyword: string, token: Token): void {
@@ -154,7 +144,7 @@ export class Lexer {
 
   /** Reads the next token; `continuation` resumes a template string after an expression. */
   scan(continuation?: 'template' | 'raw-template'): Token {
-    this.problems = [];
+    if (this.problems.length > 0) this.problems = [];
     this.start = this.offset;
     this.startRow = this.row;
     this.startCol = this.col;
@@ -170,6 +160,21 @@ export class Lexer {
     if (isLetter(code)) return this.scanIdentifier();
     if (isDecimal(code)) return this.scanNumber();
     return this.scanOther(code);
+  }
+
+  /** Goes over white space; whether there was a new line in it. */
+  skipBlank(): boolean {
+    let hasNewline = false;
+    for (;;) {
+      const code = this.source.charCodeAt(this.offset);
+      if (code === 10) {
+        hasNewline = true;
+        this.row += 1;
+        this.col = 1;
+      } else if (code === 32 || code === 9 || code === 13) this.col += 1;
+      else return hasNewline;
+      this.offset += 1;
+    }
   }
 
   private scanOther(code: number): Token {

@@ -48,6 +48,11 @@ function identity(term: Term): unknown {
   });
 }
 
+/** From `offset` to `end`, at the row and column of a location. */
+function spanBetween({ file, row, col }: Location, offset: number, end: number): Location {
+  return { file, row, col, offset, end };
+}
+
 /** Of entries with the same key the last one counts, at the first one's place, as in OPA's parser. */
 function withoutDoubles(entries: readonly (readonly [Term, Term])[]): readonly (readonly [Term, Term])[] {
   if (entries.length < 2) return entries;
@@ -128,7 +133,7 @@ export abstract class TermParser extends ParserBase {
       operator: { kind: 'ref', terms: [head, ...rest], location: at },
       args,
       infix,
-      location: { ...start, offset, end: this.lastEnd },
+      location: spanBetween(start, offset, this.lastEnd),
     };
   }
 
@@ -164,15 +169,10 @@ export abstract class TermParser extends ParserBase {
   }
 
   protected parseTerm(): Term | undefined {
-    // A keyword may be read again as a name, so the token's role is part of the key.
-    const cacheKey = this.location.offset * 2 + (this.token === 'identifier' ? 1 : 0);
-    const cached = this.termCache.get(cacheKey);
-    if (cached !== undefined) {
-      this.replay(cached.before, cached.after);
-      return cached.term;
-    }
-    if (!this.enter()) return undefined;
-    const before = this.save();
+    return this.remembered(this.readTerm);
+  }
+
+  private readonly readTerm = (): Term | undefined => {
     if ((this.token === 'and' || this.token === 'or') && this.peek(true) === '(') this.token = 'identifier';
     const minus = this.token === 'minus' ? this.location : undefined;
     const isNegatedReference = minus !== undefined && ['identifier', 'contains'].includes(this.peek(false));
@@ -182,10 +182,8 @@ export abstract class TermParser extends ParserBase {
       const zero: Term = { kind: 'scalar', value: 0, location: minus };
       term = this.call('minus', 'unary', minus, [zero, term], minus.offset);
     }
-    this.leave();
-    this.termCache.set(cacheKey, { term, before, after: this.save() });
     return term;
-  }
+  };
 
   private parsePrimary(): Term | undefined {
     const location = this.location;
@@ -231,7 +229,7 @@ export abstract class TermParser extends ParserBase {
       this.error(this.location, 'non-terminated expression');
       return undefined;
     }
-    return { ...term, location: { ...term.location, offset, end: this.tokenEnd } };
+    return { ...term, location: spanBetween(term.location, offset, this.tokenEnd) };
   }
 
   private finishTerm(head: Term | undefined): Term | undefined {
@@ -265,7 +263,11 @@ export abstract class TermParser extends ParserBase {
       this.error(head.location, `illegal ref (head cannot be ${termKindName(head)})`);
     }
     const terms: Term[] = [head];
-    const reference = (end: number): Term => ({ kind: 'ref', terms, location: { ...head.location, offset, end } });
+    const reference = (end: number): Term => ({
+      kind: 'ref',
+      terms,
+      location: spanBetween(head.location, offset, end),
+    });
     for (;;) {
       if (this.token === '.') {
         this.scanWhitespace();
@@ -311,7 +313,7 @@ export abstract class TermParser extends ParserBase {
     if (args === undefined) return undefined;
     const end = this.tokenEnd;
     this.scanWhitespace();
-    const at = { ...location, offset, end };
+    const at = spanBetween(location, offset, end);
     const isSet = operator.kind === 'ref' && operator.terms.length === 1 && operator.terms[0]?.kind === 'var';
     if (args.length === 0 && isSet && operator.terms[0]?.kind === 'var' && operator.terms[0].name === 'set') {
       return { kind: 'set', items: [], location: at };

@@ -5,7 +5,7 @@
  */
 import type { RegoError } from '../errors.js';
 import type { Body, Comment, Location, RefTerm, RegoVersion, Term, VarTerm } from './ast.js';
-import { BASE_KEYWORDS, Lexer, type ScanPosition, type Token, tokenName } from './lexer.js';
+import { BASE_KEYWORDS, Lexer, type Token, tokenName } from './lexer.js';
 
 /** Nesting deeper than this is refused: every later phase walks the tree recursively. */
 export const MAX_DEPTH = 600;
@@ -22,7 +22,10 @@ interface Chain<T> {
 export interface ParserState {
   readonly token: Token;
   readonly literal: string;
-  readonly position: ScanPosition;
+  /** Where the scanner stands. */
+  readonly offset: number;
+  readonly row: number;
+  readonly col: number;
   readonly location: Location;
   readonly lastEnd: number;
   readonly tokenEnd: number;
@@ -37,6 +40,13 @@ function unchain<T>(chain: Chain<T> | undefined): T[] {
   const items: T[] = [];
   for (let link = chain; link !== undefined; link = link.previous) items.push(link.item);
   return items.reverse();
+}
+
+/** A reading of a term, for when the grammar comes back to its place. */
+interface RememberedTerm {
+  readonly term: Term | undefined;
+  readonly errorsBefore: Chain<RegoError> | undefined;
+  readonly after: ParserState;
 }
 
 export abstract class ParserBase {
@@ -56,8 +66,7 @@ export abstract class ParserBase {
   private commentChain: Chain<Comment> | undefined;
   private hints: readonly string[] = [];
   private depth = 0;
-  protected readonly termCache: Map<number, { term: Term | undefined; before: ParserState; after: ParserState }> =
-    new Map();
+  protected readonly termCache: Map<number, RememberedTerm> = new Map();
 
   constructor(file: string, source: string, version: RegoVersion) {
     this.file = file;
@@ -85,7 +94,9 @@ export abstract class ParserBase {
     return {
       token: this.token,
       literal: this.literal,
-      position: this.lexer.position(),
+      offset: this.lexer.offset,
+      row: this.lexer.row,
+      col: this.lexer.col,
       location: this.location,
       lastEnd: this.lastEnd,
       tokenEnd: this.tokenEnd,
@@ -100,7 +111,7 @@ export abstract class ParserBase {
   protected restore(state: ParserState): void {
     this.token = state.token;
     this.literal = state.literal;
-    this.lexer.reset(state.position);
+    this.lexer.reset(state.offset, state.row, state.col);
     this.location = state.location;
     this.lastEnd = state.lastEnd;
     this.tokenEnd = state.tokenEnd;
@@ -112,10 +123,27 @@ export abstract class ParserBase {
   }
 
   /** Goes to where a remembered reading ended, without errors that were met before it began. */
-  protected replay(before: ParserState, after: ParserState): void {
+  private replay({ errorsBefore, after }: RememberedTerm): void {
     const errors = this.errorChain;
     this.restore(after);
-    if (before.errors === after.errors) this.errorChain = errors;
+    if (errorsBefore === after.errors) this.errorChain = errors;
+  }
+
+  /** The term at this place, read once. */
+  protected remembered(read: () => Term | undefined): Term | undefined {
+    // A keyword may be read again as a name, so the token's role is part of the key.
+    const key = this.location.offset * 2 + (this.token === 'identifier' ? 1 : 0);
+    const known = this.termCache.get(key);
+    if (known !== undefined) {
+      this.replay(known);
+      return known.term;
+    }
+    const errorsBefore = this.errorChain;
+    if (!this.enter()) return undefined;
+    const term = read();
+    this.leave();
+    this.termCache.set(key, { term, errorsBefore, after: this.save() });
+    return term;
   }
 
   /** Advances to the next token that is neither white space nor a comment. */
@@ -134,14 +162,11 @@ export abstract class ParserBase {
       this.skippedNewline = false;
     }
     for (;;) {
+      // Most characters are white space, which nobody asks for its place.
+      if (skipWhitespace && continuation === undefined && this.lexer.skipBlank()) this.skippedNewline = true;
       this.token = this.lexer.scan(continuation);
       this.literal = this.lexer.literal;
       this.tokenEnd = this.lexer.offset;
-      // Most tokens are white space, which nobody asks for its place.
-      if (this.token === 'whitespace' && skipWhitespace && this.lexer.problems.length === 0) {
-        if (this.literal === '\n') this.skippedNewline = true;
-        continue;
-      }
       this.location = {
         file: this.file,
         row: this.lexer.startRow,
@@ -154,10 +179,7 @@ export abstract class ParserBase {
         for (const problem of this.lexer.problems) this.error(this.location, problem);
         this.token = 'illegal';
       }
-      if (this.token === 'whitespace') {
-        if (this.literal === '\n') this.skippedNewline = true;
-        if (skipWhitespace) continue;
-      }
+      if (this.token === 'whitespace' && this.literal === '\n') this.skippedNewline = true;
       if (this.token !== 'comment') return;
       const comment = { text: this.literal.slice(1).replace(/\r+$/, ''), location: this.location };
       this.commentChain = { item: comment, previous: this.commentChain };
@@ -178,7 +200,8 @@ export abstract class ParserBase {
   }
 
   protected spanFrom(start: Location, end: number = this.lastEnd): Location {
-    return { ...start, end };
+    const { file, row, col, offset } = start;
+    return { file, row, col, offset, end };
   }
 
   protected enter(): boolean {

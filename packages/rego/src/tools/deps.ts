@@ -11,6 +11,7 @@ import { varsOf, walkBody, walkTerm } from '../compile/walk.js';
 import {
   type Body,
   type Expression,
+  isComprehension,
   isWildcard,
   type Module,
   NOWHERE,
@@ -217,7 +218,7 @@ function ruleLike(rule: WorkRule): RuleLike {
   const headVars = new Set(head.flatMap((term) => [...varsOf(term, { skipRefHead: true })]));
   // References in the head itself are read as well.
   const extra = head.flatMap((term): Expression[] =>
-    term.kind === 'ref' || term.kind === 'call' || term.kind.endsWith('comprehension')
+    term.kind === 'ref' || term.kind === 'call' || isComprehension(term)
       ? [{ kind: 'term', term, negated: false, with: [], location: NOWHERE }]
       : [],
   );

@@ -8,6 +8,7 @@ import {
   type CallExpression,
   type Expression,
   INFIX_OPERATORS,
+  isComprehension,
   isWildcard,
   type Location,
   type Module,
@@ -68,7 +69,7 @@ function isLoop(body: readonly Expression[]): boolean {
         return !found;
       },
       term: (term) => {
-        if (term.kind.endsWith('comprehension')) return false;
+        if (isComprehension(term)) return false;
         if (term.kind === 'call' && operatorName(term.operator) === 'walk') found = true;
         if (term.kind === 'ref' && term.terms.slice(1).some((part) => part.kind === 'var')) found = true;
         return !found;

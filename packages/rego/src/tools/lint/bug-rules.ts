@@ -1,7 +1,7 @@
 /** Lint rules for what is most likely wrong. */
 import { builtins } from '../../builtins/index.js';
 import { varsOf, walkBody } from '../../compile/walk.js';
-import { isWildcard, type Rule, type Term } from '../../syntax/ast.js';
+import { isComprehension, isWildcard, type Rule, type Term } from '../../syntax/ast.js';
 import { printModule } from '../../syntax/printer.js';
 import {
   assignedName,
@@ -191,7 +191,7 @@ function checkNegatedLoops(file: LintFile, report: Report): void {
       let found = false;
       walkBody(body, {
         term: (term) => {
-          if (term.kind.endsWith('comprehension')) return false;
+          if (isComprehension(term)) return false;
           if (term.kind === 'ref') {
             found ||= term.terms.slice(1).some((step) => step.kind === 'var' && isWildcard(step.name));
           }

@@ -4,6 +4,7 @@ import {
   type Body,
   type CallTerm,
   type Expression,
+  isComprehension,
   isWildcard,
   type Location,
   type Module,
@@ -161,7 +162,7 @@ export function loopsOver(term: Term, known: ReadonlySet<string>): boolean {
   let found = false;
   walkTerm(term, {
     term: (child) => {
-      if (child.kind.endsWith('comprehension')) return false;
+      if (isComprehension(child)) return false;
       if (child.kind === 'ref') {
         found ||= child.terms.slice(1).some((step) => step.kind === 'var' && !known.has(step.name));
       }
