@@ -93,12 +93,22 @@ function measureCompile(): (string | number)[][] {
   const file = join(folder, 'big.rego');
   writeFileSync(file, text);
   const times: number[] = [];
+  const firsts: number[] = [];
+  const rests: number[] = [];
   const theirs: number[] = [];
+  const input = { kind: 'kind-7', subject: { id: 'ada', roles: ['editor'] }, path: '/api/7/x' };
+  const data = { permissions: { editor: [{ action: 'read' }] }, blocked: {}, limits: {} };
   try {
     for (let run = 0; run < 9; run += 1) {
-      const started = performance.now();
-      compile({ modules });
+      let started = performance.now();
+      const policy = compile({ modules, data });
       times.push(elapsed(started));
+      started = performance.now();
+      if (policy.evaluate('big/allow_7', { ...input, action: 'read' }) !== true) throw new Error('not allowed');
+      firsts.push(elapsed(started));
+      started = performance.now();
+      policy.prepare('big');
+      rests.push(elapsed(started));
       theirs.push(opaCompileMs(file));
     }
   } finally {
@@ -111,6 +121,16 @@ function measureCompile(): (string | number)[][] {
       `compile ${Math.round(text.length / 1024)} KiB of Rego (${rules * 3} rules)`,
       `${round(times[0] ?? Number.NaN, 0)} ms the first time, ${round(percentile(times, 0.5), 0)} ms the median`,
       '< 500 ms',
+    ],
+    [
+      'then the first answer of one of its rules',
+      `${round(firsts[0] ?? Number.NaN, 1)} ms the first time, ${round(percentile(firsts, 0.5), 1)} ms the median`,
+      '',
+    ],
+    [
+      'then the code of all other rules, once something asks for them',
+      `${round(rests[0] ?? Number.NaN, 0)} ms the first time, ${round(percentile(rests, 0.5), 0)} ms the median`,
+      '',
     ],
     [
       'OPA 1.22 parses and compiles the same',
@@ -308,6 +328,7 @@ async function main(): Promise<void> {
     rows,
     plot: replacement.plot,
     notes: [
+      'Compiling reads and checks everything, as OPA’s two timers do; the code of a rule is made when something first asks for it, or prepares its path.',
       'The grants are an array that the rule asks by three fields: a hash index over it is built in slices, one at each question after a swap.',
       'The heap of OPA is what it holds beyond an OPA without policy and data; ours is what the process holds beyond its start.',
     ],

@@ -18,7 +18,7 @@ import {
 } from './model.js';
 import type { TreeNode } from './rule-tree.js';
 import { compareTerms } from './term-order.js';
-import { mapItems, requiresEvaluation, withParts } from './walk.js';
+import { mapEntry, mapItems, requiresEvaluation, withParts } from './walk.js';
 
 const OWN_SUBJECTS = new Set([
   'array',
@@ -149,14 +149,16 @@ export class Expander {
       case 'ref':
         return this.reference(term, extras);
       case 'array':
-        return { ...term, items: term.items.map(each) };
-      case 'set':
-        return { ...term, items: [...term.items].sort(compareTerms).map(each) };
+        return withParts(term, { items: mapItems(term.items, each) });
+      case 'set': {
+        const inOrder = term.items.length < 2 ? term.items : [...term.items].sort(compareTerms);
+        return withParts(term, { items: mapItems(inOrder, each) });
+      }
       case 'object': {
         // OPA keeps entries in the order of their keys: which is evaluated, and typed, last follows from it.
         const inOrder =
           term.entries.length < 2 ? term.entries : [...term.entries].sort(([a], [b]) => compareTerms(a, b));
-        return { ...term, entries: inOrder.map(([key, value]) => [each(key), each(value)] as const) };
+        return withParts(term, { entries: mapItems(inOrder, (entry) => mapEntry(entry, each)) });
       }
       case 'array-comprehension':
       case 'set-comprehension': {
@@ -187,13 +189,13 @@ export class Expander {
   }
 
   private reference(term: Term & { kind: 'ref' }, extras: Expression[]): Term {
-    const terms = term.terms.map((part) => this.term(part, extras));
-    const [head, ...rest] = terms;
-    if (head === undefined || !OWN_SUBJECTS.has(head.kind)) return { ...term, terms };
+    const terms = mapItems(term.terms, (part) => this.term(part, extras));
+    const [head] = terms;
+    if (head === undefined || !OWN_SUBJECTS.has(head.kind)) return terms === term.terms ? term : { ...term, terms };
     const local = variable(this.names.fresh(), head.location);
     const value = head.kind === 'object' ? { ...head, isHead: true } : head;
     extras.push(equality(local, value, undefined, head.location));
-    return { ...term, terms: [local, ...rest] };
+    return { ...term, terms: [local, ...terms.slice(1)] };
   }
 
   /** A closure's body with what its terms need appended. */

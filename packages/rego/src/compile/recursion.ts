@@ -6,7 +6,7 @@ import type { Term } from '../syntax/ast.js';
 import { equal } from '../values/index.js';
 import { constantBindings, expandReference } from './known-values.js';
 import { allRules, type CompileContext, report, type WorkRule } from './model.js';
-import { formatRef, type RuleTree, type TreeNode } from './rule-tree.js';
+import { formatRef, isGroundRef, type RuleTree, type TreeNode } from './rule-tree.js';
 import { walkExpression, walkTerm } from './walk.js';
 
 function mayIntersect(reference: readonly Term[], rule: readonly Term[], from: number): boolean {
@@ -18,9 +18,12 @@ function mayIntersect(reference: readonly Term[], rule: readonly Term[], from: n
   return true;
 }
 
-/** The rules a reference from `data` may reach. */
-export function rulesReached(tree: RuleTree, reference: readonly Term[]): Set<WorkRule> {
-  const found = new Set<WorkRule>();
+/** The rules a reference from `data` may reach, added to `found`. */
+export function rulesReached(
+  tree: RuleTree,
+  reference: readonly Term[],
+  found: Set<WorkRule> = new Set(),
+): Set<WorkRule> {
   const visit = (node: TreeNode, index: number): void => {
     for (const rule of node.rules) if (mayIntersect(reference, rule.ref, index)) found.add(rule);
     const term = reference[index];
@@ -37,6 +40,14 @@ export function rulesReached(tree: RuleTree, reference: readonly Term[]): Set<Wo
   return found;
 }
 
+/** Who depends on a rule depends on its `else` branches, too. */
+function withBranches(rules: Set<WorkRule>): Set<WorkRule> {
+  for (const rule of rules) {
+    if (rule.otherwise.length > 0) return new Set([...rules].flatMap((each) => [each, ...each.otherwise]));
+  }
+  return rules;
+}
+
 /** What a rule's branch depends on; its `else` branches depend for themselves. */
 function reachedBy(tree: RuleTree, rule: WorkRule): Set<WorkRule> {
   const reached = new Set<WorkRule>();
@@ -45,19 +56,14 @@ function reachedBy(tree: RuleTree, rule: WorkRule): Set<WorkRule> {
   const visitor = {
     term: (term: Term): undefined => {
       if (term.kind !== 'ref') return undefined;
-      const [head, ...steps] = term.terms;
+      const [head] = term.terms;
       if (head?.kind !== 'var' || head.name !== 'data') return undefined;
-      let expanded: readonly (readonly Term[])[] = [term.terms];
-      if (steps.some((step) => step.kind !== 'scalar')) {
-        bindings ??= constantBindings(rule.body);
-        expanded = expandReference(term.terms, bindings, index);
+      if (isGroundRef(term.terms)) {
+        rulesReached(tree, term.terms, reached);
+        return undefined;
       }
-      for (const reference of expanded) {
-        for (const other of rulesReached(tree, reference)) {
-          reached.add(other);
-          for (const branch of other.otherwise) reached.add(branch);
-        }
-      }
+      bindings ??= constantBindings(rule.body);
+      for (const reference of expandReference(term.terms, bindings, index)) rulesReached(tree, reference, reached);
       return undefined;
     },
   };
@@ -68,7 +74,7 @@ function reachedBy(tree: RuleTree, rule: WorkRule): Set<WorkRule> {
   for (const term of [...rule.ref.slice(1), ...(rule.args ?? []), rule.key, rule.value]) {
     if (term !== undefined) walkTerm(term, visitor);
   }
-  return reached;
+  return withBranches(reached);
 }
 
 /** Every rule and `else` branch with what it depends on. */

@@ -17,7 +17,7 @@ import {
   writtenName,
 } from './model.js';
 import { outputsOfEquality } from './safety.js';
-import { BINDABLE_VARS, mapBody, mapItems, mapTerm, termVars, varsOf, withParts } from './walk.js';
+import { BINDABLE_VARS, type Mapper, mapBody, mapItems, mapTerm, termVars, varsOf, withParts } from './walk.js';
 
 type Occurrence = 'new' | 'argument' | 'seen' | 'assigned' | 'declared';
 
@@ -41,7 +41,7 @@ const REASONS: Readonly<Partial<Record<Occurrence, (name: string) => string>>> =
 class RenameError extends Error {}
 
 function rootName(term: Term): string | undefined {
-  const [head] = term.kind === 'ref' && term.terms.length === 1 ? term.terms : [];
+  const head = term.kind === 'ref' && term.terms.length === 1 ? term.terms[0] : undefined;
   return head?.kind === 'var' && (head.name === 'input' || head.name === 'data') ? head.name : undefined;
 }
 
@@ -171,9 +171,9 @@ export class LocalRenamer {
     return result;
   }
 
-  term(term: Term): Term {
-    return mapTerm(term, { term: (child) => this.replace(child), body: (body) => this.body(body) });
-  }
+  private readonly mapper: Mapper = { term: (child) => this.replace(child), body: (body) => this.body(body) };
+
+  readonly term = (term: Term): Term => mapTerm(term, this.mapper);
 
   private replace(term: Term): Term | undefined {
     switch (term.kind) {
@@ -218,12 +218,13 @@ export class LocalRenamer {
   }
 
   private checkShadowedFunction(operator: Term, location: Location): void {
-    for (const name of varsOf(operator)) {
-      const to = this.declared(name);
-      if (to === undefined || to === name) continue;
-      this.error(location, `called function ${writtenOperator(operator)} shadowed`);
-      return;
-    }
+    const isShadowed = (term: Term): boolean => {
+      if (term.kind === 'scalar') return false;
+      if (term.kind === 'var') return (this.declared(term.name) ?? term.name) !== term.name;
+      if (term.kind === 'ref') return term.terms.some(isShadowed);
+      return [...varsOf(term)].some((name) => (this.declared(name) ?? name) !== name);
+    };
+    if (isShadowed(operator)) this.error(location, `called function ${writtenOperator(operator)} shadowed`);
   }
 
   body(body: Body, used: ReadonlySet<string> = new Set()): Body {
@@ -307,7 +308,7 @@ export class LocalRenamer {
   }
 
   private plain(expression: Expression): Expression {
-    const each = (term: Term): Term => this.term(term);
+    const each = this.term;
     switch (expression.kind) {
       case 'term':
         return withParts(expression, { term: each(expression.term), with: this.modifiers(expression.with) });
@@ -331,7 +332,7 @@ export class LocalRenamer {
     if (head === undefined) return operator;
     const to = head.kind === 'var' ? this.declared(head.name) : undefined;
     const first = head.kind === 'var' && to !== undefined && to !== head.name ? { ...head, name: to } : head;
-    const steps = mapItems(rest, (term) => this.term(term));
+    const steps = mapItems(rest, this.term);
     return first === head && steps === rest ? operator : { ...operator, terms: [first, ...steps] };
   }
 
@@ -478,6 +479,7 @@ function writtenOperator(operator: Term): string {
 }
 
 function substitute(term: Term, names: ReadonlyMap<string, string>): Term {
+  if (term.kind === 'scalar') return term;
   return mapTerm(term, {
     term: (child) => {
       if (child.kind === 'var') return { ...child, name: names.get(child.name) ?? child.name };
@@ -493,6 +495,7 @@ function substitute(term: Term, names: ReadonlyMap<string, string>): Term {
 }
 
 function renameHeadClosures(context: CompileContext, term: Term): Term {
+  if (term.kind === 'scalar' || term.kind === 'var') return term;
   return mapTerm(term, {
     term: (child) => {
       if (!isComprehension(child) && child.kind !== 'template') return undefined;
@@ -529,7 +532,8 @@ export function renameLocals(context: CompileContext): void {
       const unused = new Set<string>();
       for (const arg of original) termVars(arg, {}, unused);
       for (const branch of [rule, ...rule.otherwise]) {
-        const renamer = shared.fork();
+        // Without `else` nobody else has the scopes.
+        const renamer = rule.otherwise.length === 0 ? shared : shared.fork();
         const valueNames = branch.value === undefined ? new Set<string>() : varsOf(branch.value);
         renameBranch(context, branch, renamer);
         for (const name of [...unused]) if (valueNames.has(name) || renamer.countOf(name) > 1) unused.delete(name);

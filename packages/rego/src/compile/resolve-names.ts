@@ -5,7 +5,7 @@
 import type { Body, Expression, Module, Term } from '../syntax/ast.js';
 import { isComprehension } from '../syntax/ast.js';
 import { type CompileContext, report, text, variable, type WorkModule, type WorkRule } from './model.js';
-import { mapItems, mapModifiers, mapTerm, termVars, walkExpression, withParts } from './walk.js';
+import { type Mapper, mapItems, mapModifiers, mapTerm, termVars, walkExpression, withParts } from './walk.js';
 
 /** What a name stands for: the path from the root. */
 export interface Global {
@@ -70,12 +70,12 @@ class Resolver {
     return [variable(root ?? '', at.location), ...rest.map((part) => text(part, at.location))];
   }
 
-  term(term: Term): Term {
-    return mapTerm(term, {
-      term: (child) => this.replace(child),
-      body: (body) => this.body(body),
-    });
-  }
+  private readonly mapper: Mapper = {
+    term: (child) => this.replace(child),
+    body: (body) => this.body(body),
+  };
+
+  readonly term = (term: Term): Term => mapTerm(term, this.mapper);
 
   private replace(term: Term): Term | undefined {
     if (term.kind === 'var') {
@@ -114,11 +114,11 @@ class Resolver {
   }
 
   body(body: Body): Body {
-    return mapItems(body, (expression) => this.expression(expression));
+    return mapItems(body, this.expression);
   }
 
-  expression(expression: Expression): Expression {
-    const each = (term: Term): Term => this.term(term);
+  readonly expression = (expression: Expression): Expression => {
+    const each = this.term;
     const modifiers = mapModifiers(expression.with, each);
     switch (expression.kind) {
       case 'term':
@@ -151,7 +151,7 @@ class Resolver {
         return withParts(expression, { left: this.body(left), right: this.body(right), with: modifiers });
       }
     }
-  }
+  };
 }
 
 /** The names a module's bodies can use: its package's rules and its imports. */

@@ -80,7 +80,7 @@ export function groundPrefix(ref: readonly Term[]): readonly Term[] {
 }
 
 export function isGroundRef(ref: readonly Term[]): boolean {
-  return ref.slice(1).every((term) => term.kind === 'scalar');
+  return ref.every((term, index) => index === 0 || term.kind === 'scalar');
 }
 
 /** A reference as OPA prints it. */
@@ -108,7 +108,7 @@ export function buildRuleTree(context: CompileContext): void {
 
 function checkNode(context: CompileContext, node: TreeNode): void {
   const [first] = node.rules;
-  if (first === undefined) return;
+  if (first === undefined || (node.rules.length === 1 && node.children.size === 0)) return;
   const kinds = new Set(node.rules.map((rule) => rule.kind));
   const arities = new Set(node.rules.map((rule) => rule.args?.length ?? 0));
   const complete = node.rules.filter((rule) => rule.kind === 'single' && isGroundRef(rule.ref)).length;
@@ -148,9 +148,13 @@ function checkBelow(context: CompileContext, node: TreeNode): void {
 
 export function checkConflicts(context: CompileContext): void {
   checkBelow(context, context.tree.root);
-  const packages = new Map<string, string>();
-  for (const module of context.modules)
-    packages.set(['data', ...module.source.package.path].join('\u0000'), module.source.file);
+  const packages = new Set<string>();
+  for (const { source } of context.modules) {
+    const { path } = source.package;
+    const isRule = (context.tree.find(path)?.rules.length ?? 0) > 0;
+    if (isRule) packages.add(['data', ...path].join('\u0000'));
+  }
+  if (packages.size === 0) return;
   for (const module of context.modules) {
     for (const rule of module.rules) {
       if (!isGroundRef(rule.ref)) continue;

@@ -143,6 +143,7 @@ class Unifier {
 }
 
 function collectReferenceOutputs(node: Term | Expression, safe: Known, into: Names): void {
+  if (node.kind === 'scalar' || node.kind === 'var') return;
   const visitor = {
     term: (term: Term): boolean => {
       if (isComprehension(term) || term.kind === 'template') return false;
@@ -329,14 +330,20 @@ export class SafetyChecker {
   /** Orders a body given the variables bound outside; what stays unsafe is added to `unsafe`. */
   order(body: Body, globals: ReadonlySet<string>, unsafe: Unsafe): Body {
     const names = new Set<string>();
-    bodyVars(body, this.options, names);
-    const safe = new Set([...names].filter((name) => globals.has(name)));
+    const safe = new Set<string>();
+    const read = new Map<Expression, ReadonlySet<string>>();
     const missing = new Map<Expression, Names>();
     for (const expression of body) {
       const own = new Set<string>();
       expressionVars(expression, this.options, own);
-      for (const name of safe) own.delete(name);
-      missing.set(expression, own);
+      read.set(expression, own);
+      const open = new Set<string>();
+      for (const name of own) {
+        names.add(name);
+        if (globals.has(name)) safe.add(name);
+        else open.add(name);
+      }
+      missing.set(expression, open);
     }
     const ordered = this.schedule(body, names, globals, safe, missing);
     for (const [expression, vars] of missing) if (vars.size > 0) merge(unsafe, expression, vars);
@@ -344,7 +351,7 @@ export class SafetyChecker {
     const result: Expression[] = [];
     for (const expression of ordered) {
       result.push(this.closures(expression, visible, unsafe));
-      expressionVars(expression, this.options, visible);
+      for (const name of read.get(expression) ?? NO_NAMES) visible.add(name);
     }
     if (ordered.length === body.length) return result;
     const taken = new Set(ordered);
@@ -364,9 +371,9 @@ export class SafetyChecker {
   ): Expression[] {
     const ordered: Expression[] = [];
     const closureVars = body.map((expression) => {
-      const vars = new Set<string>();
-      for (const name of varsInClosures(expression)) if (names.has(name) && !globals.has(name)) vars.add(name);
-      return vars;
+      const inside = varsInClosures(expression);
+      if (inside.size === 0) return NO_NAMES;
+      return new Set([...inside].filter((name) => names.has(name) && !globals.has(name)));
     });
     const waiting = new Map<string, number[]>();
     const wait = (name: string, index: number): void => {
@@ -395,7 +402,7 @@ export class SafetyChecker {
       missing.delete(expression);
       return outputs;
     };
-    let pass: readonly number[] = body.map((_, index) => index);
+    let pass: readonly number[] = [...body.keys()];
     while (pass.length > 0) {
       const queue = new MinQueue(pass);
       const later = new Set<number>();
@@ -422,11 +429,13 @@ export class SafetyChecker {
 
   private closures(expression: Expression, visible: ReadonlySet<string>, unsafe: Unsafe): Expression {
     const nested = (body: Body, heads: readonly Term[], extra: ReadonlySet<string> = visible): Body => {
-      const known = new Set(extra);
-      bodyVars(body, this.options, known);
-      for (const head of heads) {
-        const open = [...varsOf(head)].filter((name) => !known.has(name));
-        if (open.length > 0) merge(unsafe, expression, new Set(open));
+      if (heads.length > 0) {
+        const known = new Set(extra);
+        bodyVars(body, this.options, known);
+        for (const head of heads) {
+          const open = [...varsOf(head)].filter((name) => !known.has(name));
+          if (open.length > 0) merge(unsafe, expression, new Set(open));
+        }
       }
       const inner: Unsafe = new Map();
       const result = this.order(body, extra, inner);
@@ -487,25 +496,29 @@ function merge(unsafe: Unsafe, expression: Expression, vars: ReadonlySet<string>
   unsafe.set(expression, known);
 }
 
-function varsInClosures(expression: Expression): Names {
-  const into = new Set<string>();
+function varsInClosures(expression: Expression): ReadonlySet<string> {
+  let found: Names | undefined;
+  const names = (): Names => {
+    found ??= new Set();
+    return found;
+  };
   walkExpression(expression, {
     term: (term) => {
       if (!isComprehension(term)) return true;
-      termVars(term, {}, into);
+      termVars(term, {}, names());
       return false;
     },
     expression: (inner) => {
-      if (inner.kind === 'every') bodyVars(inner.body, {}, into);
-      else if (inner.kind === 'not') bodyVars(inner.body, {}, into);
+      if (inner.kind === 'every') bodyVars(inner.body, {}, names());
+      else if (inner.kind === 'not') bodyVars(inner.body, {}, names());
       else if (inner.kind === 'and' || inner.kind === 'or') {
-        bodyVars(inner.left, {}, into);
-        bodyVars(inner.right, {}, into);
+        bodyVars(inner.left, {}, names());
+        bodyVars(inner.right, {}, names());
       } else return undefined;
       return false;
     },
   });
-  return into;
+  return found ?? NO_NAMES;
 }
 
 const KEYWORD_HINTS = new Set(['in', 'every', 'contains', 'if', 'not', 'and', 'or']);

@@ -59,8 +59,8 @@ function checkHeads(context: CompileContext): void {
 }
 
 /** Whether some module contains the word at all: stages that look for one construct may be skipped. */
-function mentions(context: CompileContext, word: string): boolean {
-  return context.modules.some((module) => module.source.source.includes(word));
+function mentions(context: CompileContext, word: RegExp): boolean {
+  return context.modules.some((module) => word.test(module.source.source));
 }
 
 /** In order, which is OPA's. */
@@ -70,8 +70,8 @@ export const STAGES: readonly Stage[] = [
   { name: 'check-imports', run: checkImports },
   { name: 'build-rule-tree', run: buildRuleTree },
   { name: 'rename-locals', run: renameLocals },
-  { name: 'check-templates', run: (context) => mentions(context, '$') && checkTemplates(context) },
-  { name: 'rewrite-prints', run: (context) => mentions(context, 'print') && rewritePrints(context) },
+  { name: 'check-templates', run: (context) => mentions(context, /\$/) && checkTemplates(context) },
+  { name: 'rewrite-prints', run: (context) => mentions(context, /print/) && rewritePrints(context) },
   { name: 'expand-calls', run: expandRules },
   {
     name: 'build-graph',
@@ -79,7 +79,7 @@ export const STAGES: readonly Stage[] = [
       context.graph = dependencyGraph(context);
     },
   },
-  { name: 'check-withs', run: (context) => mentions(context, 'with') && checkWiths(context) },
+  { name: 'check-withs', run: (context) => mentions(context, /\bwith\b/) && checkWiths(context) },
   { name: 'check-conflicts', run: checkConflicts },
   { name: 'check-calls', run: checkCalls },
   { name: 'check-head-safety', run: checkHeads },
@@ -205,7 +205,7 @@ export function compileModules(input: CompileInput): CompiledModules {
   raise(context, true);
   const plan = new PlanBuilder(context.tree, input.builtins, context.metadata);
   if (input.optimize) {
-    const replaced = mentions(context, 'with') ? setsReplaced(plan, allRules(context)) : new Set<number>();
+    const replaced = mentions(context, /\bwith\b/) ? setsReplaced(plan, allRules(context)) : new Set<number>();
     plan.improveWith(new Optimizer(plan, replaced));
   }
   return { context, plan, warnings: context.warnings, isOptimized: input.optimize };
