@@ -73,8 +73,19 @@ function toCapability(builtin: Builtin): BuiltinCapability {
   };
 }
 
-/** The built-ins as OPA's capabilities document lists them, sorted by name. */
-export function capabilities(): { readonly builtins: readonly BuiltinCapability[] } {
+/** What OPA 1.22 has, in the form of its capabilities document. */
+export interface CapabilitiesDocument {
+  /** Sorted by name. */
+  readonly builtins: readonly BuiltinCapability[];
+  readonly future_keywords: readonly string[];
+  readonly features: readonly string[];
+}
+
+export function capabilities(): CapabilitiesDocument {
   const entries = [...builtins.values()].map(toCapability);
-  return { builtins: entries.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+  return {
+    builtins: entries.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    future_keywords: ['and', 'not', 'or'],
+    features: ['keywords_in_refs', 'rego_v1', 'rego_v2', 'rego_v2_import', 'template_strings'],
+  };
 }

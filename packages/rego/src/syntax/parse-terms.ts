@@ -381,6 +381,10 @@ export abstract class TermParser extends ParserBase {
 
   private parseTemplate(raw: boolean): Term | undefined {
     const start = this.location;
+    if (!this.may('template_strings')) {
+      this.error(start, 'template strings are not supported by current capabilities');
+      return undefined;
+    }
     const parts: (Term | Expression)[] = [];
     for (;;) {
       const text = raw ? this.literal.slice(1, -1) : this.unquote(this.literal);

@@ -49,6 +49,12 @@ interface RememberedTerm {
   readonly after: ParserState;
 }
 
+/** Which parts of the language may be used, as capabilities name them. */
+export interface Dialect {
+  readonly futureKeywords: readonly string[];
+  readonly features: ReadonlySet<string>;
+}
+
 export abstract class ParserBase {
   readonly file: string;
   readonly version: RegoVersion;
@@ -62,15 +68,21 @@ export abstract class ParserBase {
   protected skippedNewline = false;
   /** `not { … }` bodies are on (`import future.keywords.not`). */
   protected notBodies = false;
+  /** Paths of imports name keywords whatever the dialect. */
+  protected isInImport = false;
   private errorChain: Chain<RegoError> | undefined;
   private commentChain: Chain<Comment> | undefined;
   private hints: readonly string[] = [];
   private depth = 0;
   protected readonly termCache: Map<number, RememberedTerm> = new Map();
 
-  constructor(file: string, source: string, version: RegoVersion) {
+  /** Default all of the language. */
+  private readonly dialect: Dialect | undefined;
+
+  constructor(file: string, source: string, version: RegoVersion, dialect?: Dialect) {
     this.file = file;
     this.version = version;
+    this.dialect = dialect;
     this.lexer = new Lexer(source);
     this.location = { file, row: 1, col: 1, offset: 0, end: 0 };
     if (version === 'v1') for (const keyword of FUTURE_KEYWORDS_V0) this.lexer.addKeyword(keyword, keyword);
@@ -245,13 +257,29 @@ export abstract class ParserBase {
     this.error(this.location, note === '' ? text : `${text}: ${note}`);
   }
 
+  /** Whether the dialect has one of these features. */
+  protected may(...features: readonly string[]): boolean {
+    return this.dialect === undefined || features.some((feature) => this.dialect?.features.has(feature));
+  }
+
+  /** The keywords that may be imported. */
+  protected importableKeywords(): readonly Token[] {
+    const all = [...FUTURE_KEYWORDS_V0, ...FUTURE_KEYWORDS_V1];
+    const { dialect } = this;
+    if (dialect === undefined) return all;
+    const hasAllOfV0 = this.version === 'v1' || dialect.features.has('rego_v1');
+    return all.filter(
+      (keyword) => (hasAllOfV0 && FUTURE_KEYWORDS_V0.includes(keyword)) || dialect.futureKeywords.includes(keyword),
+    );
+  }
+
   protected isKeyword(text: string): boolean {
     return this.lexer.keywords.has(text);
   }
 
   /** A keyword that may name a part of a reference (`input.if`, `data.default`). */
   protected isReferenceKeyword(token: Token): boolean {
-    return this.lexer.keywords.get(token) === token;
+    return this.lexer.keywords.get(token) === token && (this.isInImport || this.may('keywords_in_refs'));
   }
 
   /** Reads a keyword as a name when a reference follows it (`default.x`, `not["y"]`). */

@@ -10,7 +10,7 @@ import type { Body, Head, HeadKeyword, Import, Location, Module, Package, RegoVe
 import { BASE_KEYWORDS, type Token } from './lexer.js';
 import { BodyParser } from './parse-bodies.js';
 import { termKindName } from './parse-terms.js';
-import { FUTURE_KEYWORDS_V0, FUTURE_KEYWORDS_V1 } from './parser-state.js';
+import { type Dialect, FUTURE_KEYWORDS_V0, FUTURE_KEYWORDS_V1 } from './parser-state.js';
 import {
   checkRuleV1,
   errorAt,
@@ -63,6 +63,12 @@ function relocated<T>(node: T, location: Location): T {
   const copy = Object.entries(node).map(([key, value]) => [key, relocated<unknown>(value, location)] as const);
   return { ...Object.fromEntries(copy), location } as T;
 }
+
+/** Of each `rego` import, the features of which one must be there. */
+const REGO_IMPORT_FEATURES = {
+  'rego.v1': ['rego_v1_import', 'rego_v1', 'rego_v2'],
+  'rego.v2': ['rego_v2_import', 'rego_v2'],
+} as const;
 
 class ModuleParser extends BodyParser {
   parse(skipRules: boolean): Statement[] {
@@ -162,7 +168,9 @@ class ModuleParser extends BodyParser {
     const known = [...this.lexer.keywords];
     for (const keyword of [...FUTURE_KEYWORDS_V0, 'and', 'or']) this.lexer.keywords.delete(keyword);
     this.termCache.clear();
+    this.isInImport = true;
     const term = this.parseTerm();
+    this.isInImport = false;
     for (const [keyword, token] of known) this.lexer.keywords.set(keyword, token);
     this.reclassify();
     if (term === undefined || (term.kind !== 'ref' && term.kind !== 'var')) {
@@ -244,6 +252,8 @@ class ModuleParser extends BodyParser {
     const name = statement.path.join('.');
     if (name !== 'rego.v1' && name !== 'rego.v2') {
       this.error(statement.pathLocation, `invalid import \`${name}\`, must be one of: \`rego.v1\`, \`rego.v2\``);
+    } else if (!this.may(...REGO_IMPORT_FEATURES[name])) {
+      this.error(statement.pathLocation, `invalid import, \`${name}\` is not supported by current capabilities`);
     } else if (statement.alias !== undefined) {
       this.error(aliasLocation, '`rego` imports cannot be aliased');
     } else {
@@ -264,7 +274,7 @@ class ModuleParser extends BodyParser {
       this.error(aliasLocation, '`future` imports cannot be aliased');
       return;
     }
-    const allowed: readonly Token[] = [...FUTURE_KEYWORDS_V0, ...FUTURE_KEYWORDS_V1];
+    const allowed = this.importableKeywords();
     if (one !== undefined && !allowed.includes(one as Token)) {
       const names = [...allowed].sort();
       this.error(statement.pathLocation, `unexpected keyword, must be one of [${names.join(' ')}]`);
@@ -569,11 +579,13 @@ function assembleModule(parser: ModuleParser, source: string, statements: readon
 export interface ParseOptions {
   /** Default `v1`. */
   readonly version?: RegoVersion;
+  /** Default all of the language. */
+  readonly dialect?: Dialect | undefined;
 }
 
 /** Parses one module. Throws `RegoErrors` (`rego_parse_error`). */
 export function parseModuleSource(file: string, source: string, options: ParseOptions = {}): Module {
-  const parser = new ModuleParser(file, source, options.version ?? 'v1');
+  const parser = new ModuleParser(file, source, options.version ?? 'v1', options.dialect);
   const statements = parser.parse(false);
   if (parser.errors.length > 0) throw new RegoErrors(parser.errors);
   return assembleModule(parser, source, statements);
@@ -581,7 +593,7 @@ export function parseModuleSource(file: string, source: string, options: ParseOp
 
 /** Parses a query: expressions separated by `;` or newlines. Throws `RegoErrors`. */
 export function parseQuery(source: string, options: ParseOptions = {}): Body {
-  const parser = new ModuleParser('', source, options.version ?? 'v1');
+  const parser = new ModuleParser('', source, options.version ?? 'v1', options.dialect);
   const statements = parser.parse(true);
   if (parser.errors.length > 0) throw new RegoErrors(parser.errors);
   const body = statements.flatMap((statement) => (statement.kind === 'body' ? statement.body : []));

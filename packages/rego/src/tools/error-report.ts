@@ -8,6 +8,7 @@ import {
   isRegoErrors,
   isRegoEvaluationError,
   type RegoError,
+  type RegoEvaluationError,
 } from '../errors.js';
 import { type OrderedJson, orderedJson } from './ordered-json.js';
 
@@ -36,7 +37,8 @@ function offsetOf(source: string, row: number, col: number): number {
 function detailsOf(error: RegoError, sourceOf: SourceOf): Details | undefined {
   if (error.code !== 'rego_parse_error' || error.location.row === 0) return undefined;
   // What is checked of a whole rule, once it is read, has no line in OPA's reports.
-  if (/^`\w+` keyword is required/.test(error.message)) return undefined;
+  if (/^`\w+` keyword is required|^package expected|^unexpected package/.test(error.message)) return undefined;
+  if (/^(?!\w+ keyword).* cannot be used for rule (?:name|head)/.test(error.message)) return undefined;
   const source = sourceOf(error.location.file);
   if (source === undefined || source === '') return undefined;
   let offset = Math.min(offsetOf(source, error.location.row, error.location.col), source.length - 1);
@@ -105,22 +107,26 @@ function errorJson(error: RegoError, sourceOf: SourceOf): OrderedJson {
   };
 }
 
+/** An error of an evaluation as a document. */
+export const evaluationErrorJson = ({ reason, code, location }: RegoEvaluationError): OrderedJson => ({
+  message: reason,
+  code,
+  location: location && { file: location.file, row: location.row, col: location.col },
+});
+
+/** What built-ins reported, one to a line, without a newline at its end. */
+export function builtinErrorsText(errors: readonly RegoEvaluationError[]): string {
+  const lines = errors.map(messageOf);
+  return lines.length === 1 ? `1 error occurred: ${lines[0]}` : `${lines.length} errors occurred:\n${lines.join('\n')}`;
+}
+
 /** `{"errors": […]}` for any error a tool can throw. */
 export function errorDocument(error: unknown, options: ErrorReportOptions = {}): { readonly errors: OrderedJson } {
   const { sourceOf = () => undefined } = options;
   const errors = errorsOf(error, options);
   if (errors !== undefined) return { errors: errors.map((each) => errorJson(each, sourceOf)) };
   if (!isRegoEvaluationError(error)) return { errors: [{ message: messageOf(error) }] };
-  const { code, reason, location } = error;
-  return {
-    errors: [
-      {
-        message: reason,
-        code,
-        location: location && { file: location.file, row: location.row, col: location.col },
-      },
-    ],
-  };
+  return { errors: [evaluationErrorJson(error)] };
 }
 
 export function errorJsonText(error: unknown, options: ErrorReportOptions = {}): string {

@@ -198,10 +198,10 @@ export const evaluateQuery = (query: string, options: EvaluateQueryOptions = {})
 export function runQuery(
   bench: Workbench,
   query: string,
-  options: Pick<EvaluateQueryOptions, 'version'> & RunOptions,
+  options: Pick<EvaluateQueryOptions, 'version' | 'capabilities'> & RunOptions,
 ): readonly QueryResult[] {
-  const { stopwatch, version = 'v1' } = options;
-  const parse = (): readonly Expression[] => parseQuery(query, { version });
+  const { stopwatch, version = 'v1', capabilities } = options;
+  const parse = (): readonly Expression[] => parseQuery(query, { version, dialect: capabilities });
   const body = stopwatch === undefined ? parse() : stopwatch.time('query_parse', parse);
   return answersOf(bench, body, options).map((row) => {
     const expressions = body.flatMap((expression, index) => {

@@ -1,9 +1,20 @@
 /** How answers of a query are shown: OPA's output formats. */
+
+import type { RegoEvaluationError } from '../errors.js';
 import { stringifyJson, type Value } from '../values/index.js';
 import { type CoverageReport, coverageDocument } from './coverage.js';
+import { evaluationErrorJson } from './error-report.js';
 import type { ExpressionValue, QueryResult } from './evaluate-query.js';
 import { type OrderedJson, orderedJson, RegoJson } from './ordered-json.js';
 import { type LineProfile, type Metrics, prettyMetrics, prettyProfile, profileDocument } from './profile.js';
+import {
+  prettyRepeatedMetrics,
+  prettyRepeatedProfile,
+  type RepeatedLine,
+  repeatedMetricsDocument,
+  repeatedProfileDocument,
+  type Statistics,
+} from './repeated-runs.js';
 import { drawTable } from './table.js';
 import { prettyTrace, type TraceEvent, traceDocument } from './trace.js';
 
@@ -11,6 +22,11 @@ import { prettyTrace, type TraceEvent, traceDocument } from './trace.js';
 export interface EvaluationReport {
   readonly results: readonly QueryResult[];
   readonly metrics?: Metrics | undefined;
+  /** Errors of built-ins, of which none ended the evaluation. */
+  readonly errors?: readonly RegoEvaluationError[];
+  /** Of several runs, in the place of `metrics` and `profile`. */
+  readonly repeatedMetrics?: Readonly<Record<string, Statistics>> | undefined;
+  readonly repeatedProfile?: readonly RepeatedLine[] | undefined;
   /** With the texts it is of, by name; the query's name is empty. */
   readonly trace?:
     | { readonly events: readonly TraceEvent[]; readonly sources: ReadonlyMap<string, string> }
@@ -64,26 +80,45 @@ const besidesJson = ({
   trace,
   profile,
   coverage,
+  repeatedMetrics,
+  repeatedProfile,
 }: EvaluationReport): { readonly [key: string]: OrderedJson | undefined } => ({
   metrics,
   explanation: trace === undefined ? undefined : traceDocument(trace.events),
   profile: profile === undefined || profile.length === 0 ? undefined : profileDocument(profile),
   coverage: coverage && coverageDocument(coverage),
+  aggregated_metrics: repeatedMetrics && repeatedMetricsDocument(repeatedMetrics),
+  aggregated_profile: repeatedProfile && repeatedProfileDocument(repeatedProfile),
+});
+
+const errorsJson = ({ errors = [] }: EvaluationReport): { readonly errors: OrderedJson | undefined } => ({
+  errors: errors.length === 0 ? undefined : errors.map(evaluationErrorJson),
 });
 
 const traceText = ({ trace }: EvaluationReport): string =>
   trace === undefined ? '' : prettyTrace(trace.events, trace.sources);
 
-function besidesPretty({ metrics = {}, profile = [], coverage }: EvaluationReport): string {
+function besidesPretty({
+  metrics = {},
+  profile = [],
+  coverage,
+  repeatedMetrics = {},
+  repeatedProfile = [],
+}: EvaluationReport): string {
   const overall = coverage === undefined ? '' : drawTable([['Overall Coverage', coverage.coverage.toFixed(2)]]);
-  return prettyMetrics(metrics) + prettyProfile(profile) + overall;
+  const repeated = prettyRepeatedMetrics(repeatedMetrics) + prettyRepeatedProfile(repeatedProfile);
+  return prettyMetrics(metrics) + repeated + prettyProfile(profile) + overall;
 }
 
-/** By name; each gives the whole output. Only `json`, `pretty` and `discard` show more than the answers. */
+/**
+ * By name; each gives the whole output. Only `json`, `pretty` and `discard` show more than the answers, only `json` and `discard` errors:
+ * beside those the others show nothing (`builtinErrorsText`).
+ */
 export const EVALUATION_FORMATS = {
   json: (report: EvaluationReport): string => {
     const { results } = report;
-    return orderedJson({ result: results.length === 0 ? undefined : results.map(resultJson), ...besidesJson(report) });
+    const result = results.length === 0 ? undefined : results.map(resultJson);
+    return orderedJson({ ...errorsJson(report), result, ...besidesJson(report) });
   },
   values: ({ results }: EvaluationReport): string =>
     results.map(({ expressions }) => orderedJson(expressions.map(({ value }) => new RegoJson(value)))).join(''),
@@ -92,7 +127,11 @@ export const EVALUATION_FORMATS = {
   pretty: (report: EvaluationReport): string => traceText(report) + pretty(report.results) + besidesPretty(report),
   raw: ({ results }: EvaluationReport): string => results.map(raw).join(''),
   discard: (report: EvaluationReport): string =>
-    orderedJson({ result: report.results.length === 0 ? undefined : 'discarded', ...besidesJson(report) }),
+    orderedJson({
+      ...errorsJson(report),
+      result: report.results.length === 0 ? undefined : 'discarded',
+      ...besidesJson(report),
+    }),
 } as const;
 
 export type EvaluationFormat = keyof typeof EVALUATION_FORMATS;

@@ -13,7 +13,7 @@ export { type CoverageReport, coverageJson, thresholdMessage } from './coverage.
 export { type Dependencies, dependenciesJson, findDependencies, prettyDependencies } from './deps.js';
 export { unifiedDiff } from './diff.js';
 export { type DataFile, mergeDocuments, parseDocument } from './documents.js';
-export { type ErrorReportOptions, errorJsonText, errorText } from './error-report.js';
+export { builtinErrorsText, type ErrorReportOptions, errorJsonText, errorText } from './error-report.js';
 export {
   type EvaluateQueryOptions,
   evaluateQuery,
@@ -36,7 +36,15 @@ export {
 } from './linter.js';
 export { PARTIAL_FORMATS, type PartialFormat } from './partial-formats.js';
 export { type PartialQueryOptions, type PartialResult, partiallyEvaluate } from './partial-query.js';
-export { type Metrics, PROFILE_ORDERS, type ProfileOrder, Stopwatch, sortProfile } from './profile.js';
+export {
+  type LineProfile,
+  type Metrics,
+  PROFILE_ORDERS,
+  type ProfileOrder,
+  Stopwatch,
+  sortProfile,
+} from './profile.js';
+export { repeatedMetrics, repeatedProfile } from './repeated-runs.js';
 export { prettySyntaxTree, syntaxTreeJson } from './syntax-tree.js';
 export { benchmarkTests, TEST_BENCHMARK_FORMATS, type TestBenchmarkFormat } from './test-benchmark.js';
 export { prettyTestReport, testReportJson } from './test-report.js';

@@ -15,7 +15,7 @@ import {
   compileQuery,
 } from '../compile/stages.js';
 import { mapExpression } from '../compile/walk.js';
-import { RegoErrors } from '../errors.js';
+import { RegoErrors, type RegoEvaluationError } from '../errors.js';
 import { closureBackEnd } from '../evaluate/back-end.js';
 import { Engine } from '../evaluate/engine.js';
 import { type Limits, Session, Snapshot, World } from '../evaluate/world.js';
@@ -67,6 +67,8 @@ export interface RunOptions {
   readonly input?: Value | undefined;
   readonly limits?: Limits;
   readonly strictBuiltinErrors?: boolean;
+  /** What built-ins report that does not end the evaluation is added, at most a hundred errors of each evaluation. */
+  readonly builtinErrors?: RegoEvaluationError[];
   readonly context?: ContextOptions;
   /** The module a query stands in: its package and imports. */
   readonly inside?: Module | undefined;
@@ -229,11 +231,13 @@ export class Workbench {
       return { plan: made, code: this.code.query(made) };
     });
     const rows: Row[] = [];
+    const world = this.world(options);
     stopwatch.time('query_eval', () => {
-      code.each(this.world(options), (values) => {
+      code.each(world, (values) => {
         rows.push(new Map(plan.bindings.map(({ name }, index) => [name, values[index] as Value])));
       });
     });
+    options.builtinErrors?.push(...world.session.errors);
     return rows;
   }
 

@@ -32,7 +32,10 @@ export function benchCommand(): Command {
       const asJson = options.format === 'json';
       const report = { exitCode: 1, asJson, jsonTo: 'stdout', sources: new Map([['', query]]) } as const;
       return reporting({ ...report, parsesSilently: true }, async () => {
-        const { modules, data } = await loadFiles(options.data, { version: versionOf(options) });
+        const { modules, data } = await loadFiles(options.data, {
+          version: versionOf(options),
+          ignore: options.ignore,
+        });
         for (let i = 0; i < options.count; i++) {
           const result = benchmark(query, {
             modules,

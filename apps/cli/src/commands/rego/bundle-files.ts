@@ -9,6 +9,7 @@ import { gunzipSync } from 'node:zlib';
 import type { syntax } from '@bailiwick/rego';
 import { matchesPattern } from '@bailiwick/rego/tools';
 import { extract } from 'tar-stream';
+import type { NameFilter } from './name-filter.js';
 
 export interface BundleFile {
   /** As it stands in the archive; in a folder with the folder's path. */
@@ -63,11 +64,12 @@ const pathOf = (name: string): readonly string[] =>
     .split('/')
     .filter((part) => part !== '' && part !== '.');
 
-function readFolder(root: string): Map<string, string> {
+function readFolder(root: string, isIgnored: NameFilter): Map<string, string> {
   const texts = new Map<string, string>();
   const visit = (below: string): void => {
     for (const entry of readdirSync(posix.join(root, below), { withFileTypes: true })) {
       const name = posix.join(below, entry.name);
+      if (isIgnored(entry.name)) continue;
       if (statSync(posix.join(root, name)).isDirectory()) visit(name);
       else if (isContent(name) || name === '.manifest') texts.set(name, readFileSync(posix.join(root, name), 'utf8'));
     }
@@ -86,13 +88,14 @@ function unzip(archive: Buffer): Buffer {
   }
 }
 
-async function readArchive(file: string): Promise<Map<string, string>> {
+async function readArchive(file: string, isIgnored: NameFilter): Promise<Map<string, string>> {
   const archive = extract();
   archive.end(unzip(readFileSync(file)));
   const texts = new Map<string, string>();
   for await (const entry of archive) {
     const { name, type } = entry.header;
-    if (type === 'file' && (isContent(name) || posix.normalize(name).replace(/^\//, '') === '.manifest')) {
+    if (posix.normalize(name).split('/').some(isIgnored)) entry.resume();
+    else if (type === 'file' && (isContent(name) || posix.normalize(name).replace(/^\//, '') === '.manifest')) {
       texts.set(name, (await buffer(entry)).toString('utf8'));
     } else entry.resume();
   }
@@ -126,9 +129,9 @@ function versionsOf(manifest: Manifest): (path: string) => syntax.RegoVersion | 
 const within = (path: string, root: string): boolean => root === '' || path === root || path.startsWith(`${root}/`);
 
 /** Errors: `Error` without the bundle’s name. */
-async function readOne(location: string): Promise<Bundle> {
+async function readOne(location: string, isIgnored: NameFilter): Promise<Bundle> {
   const isFolder = statSync(location).isDirectory();
-  const texts = isFolder ? readFolder(location) : await readArchive(location);
+  const texts = isFolder ? readFolder(location, isIgnored) : await readArchive(location, isIgnored);
   const found = [...texts].find(([name]) => posix.normalize(name).replace(/^\//, '') === '.manifest');
   const manifest = readManifest(found?.[1]);
   const versionOf = versionsOf(manifest);
@@ -187,11 +190,11 @@ export const isPermitted = ({ roots }: Bundle, path: readonly string[]): boolean
   roots.some((root) => within(path.join('/'), root));
 
 /** Reads bundles in folders and in `.tar.gz` files. Errors: `Error` as OPA says it. */
-export async function readBundles(locations: readonly string[]): Promise<readonly Bundle[]> {
+export async function readBundles(locations: readonly string[], isIgnored: NameFilter): Promise<readonly Bundle[]> {
   const bundles: Bundle[] = [];
   for (const location of locations) {
     try {
-      bundles.push(await readOne(location));
+      bundles.push(await readOne(location, isIgnored));
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
         throw BundleError.loading(

@@ -5,16 +5,16 @@ import { Command } from 'commander';
 import { loadFiles, loadSchemas } from './load-files.js';
 import {
   type CompileOptions,
+  type LoadingOptions,
   parseNumber,
   reporting,
-  type VersionOptions,
   versionOf,
   withCompilation,
   withFormat,
-  withVersion,
+  withIgnore,
 } from './rego-options.js';
 
-interface Options extends VersionOptions, CompileOptions {
+interface Options extends LoadingOptions, CompileOptions {
   readonly format: string;
   readonly bundle?: boolean;
   readonly strict?: boolean;
@@ -22,7 +22,7 @@ interface Options extends VersionOptions, CompileOptions {
 }
 
 export function checkCommand(): Command {
-  return withFormat(withCompilation(withVersion(new Command('check'))), ['pretty', 'json'])
+  return withFormat(withCompilation(withIgnore(new Command('check'))), ['pretty', 'json'])
     .argument('<paths...>')
     .option('-b, --bundle', 'the paths are bundles: folders or .tar.gz files')
     .option('-S, --strict', 'unused variables and imports are errors')
@@ -34,6 +34,7 @@ export function checkCommand(): Command {
         const schemas = loadSchemas(options.schema);
         const { modules } = await loadFiles(options.bundle === true ? [] : paths, {
           version: versionOf(options),
+          ignore: options.ignore,
           capabilities,
           regoOnly: true,
           bundles: options.bundle === true ? paths : [],

@@ -11,7 +11,7 @@ export function depsCommand(): Command {
     .description('print the base and virtual documents a query depends on')
     .action((query: string, options: DataOptions & { readonly format: string }) => {
       return reporting({ exitCode: 1, asJson: false, sources: new Map([['', query]]) }, async () => {
-        const { modules } = await loadFiles(options.data, { version: versionOf(options) });
+        const { modules } = await loadFiles(options.data, { version: versionOf(options), ignore: options.ignore });
         const found = findDependencies(query, modules);
         print(options.format === 'json' ? dependenciesJson(found) : prettyDependencies(found));
       });

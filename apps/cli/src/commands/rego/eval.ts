@@ -1,9 +1,14 @@
 /** `bailiwick rego eval`: the answers of a query. */
 
+import type { RegoEvaluationError, syntax } from '@bailiwick/rego';
 import {
+  builtinErrorsText,
   EVALUATION_FORMATS,
   type EvaluationFormat,
+  type EvaluationReport,
   inspectQuery,
+  type LineProfile,
+  type Metrics,
   PARTIAL_FORMATS,
   type PartialFormat,
   type PartialQueryOptions,
@@ -11,6 +16,8 @@ import {
   type ProfileOrder,
   parseDocument,
   partiallyEvaluate,
+  repeatedMetrics,
+  repeatedProfile,
   Stopwatch,
   selectEvents,
   sortProfile,
@@ -24,6 +31,7 @@ import {
   type CompileOptions,
   collect,
   type DataOptions,
+  parseCount,
   parseDuration,
   parseNumber,
   print,
@@ -41,6 +49,8 @@ interface Options extends DataOptions, CompileOptions {
   readonly failDefined?: boolean;
   readonly strict?: boolean;
   readonly strictBuiltinErrors?: boolean;
+  readonly showBuiltinErrors?: boolean;
+  readonly count: number;
   readonly package?: string;
   readonly import: readonly string[];
   readonly bundle: readonly string[];
@@ -57,6 +67,19 @@ interface Options extends DataOptions, CompileOptions {
   readonly unknowns: readonly string[];
   readonly disableInlining: readonly string[];
   readonly shallowInlining?: boolean;
+}
+
+/** What one evaluation works with, and what it leaves behind. */
+interface Prepared {
+  readonly modules: readonly syntax.Module[];
+  readonly stopwatch: Stopwatch;
+  readonly builtinErrors: RegoEvaluationError[];
+}
+
+interface Run extends EvaluationReport {
+  readonly errors: readonly RegoEvaluationError[];
+  readonly metrics: Metrics | undefined;
+  readonly profile: readonly LineProfile[] | undefined;
 }
 
 const NONE: readonly string[] = [];
@@ -92,19 +115,16 @@ function readOperands(query: string | undefined, options: Options): { query: str
   return { query: query ?? readText('-'), ...(stdinInput ? { input: readText('-') } : {}) };
 }
 
-async function evaluate(query: string, inputText: string | undefined, options: Options): Promise<void> {
+/** Everything from reading the files on; what built-ins report goes to `builtinErrors`. */
+async function prepare(inputText: string | undefined, options: Options): Promise<PartialQueryOptions & Prepared> {
   const version = versionOf(options);
   const stopwatch = new Stopwatch(() => performance.now());
-  const { capabilities, profileLimit, profileSort } = options;
+  const { capabilities, ignore } = options;
   const schemas = loadSchemas(options.schema);
-  const { modules, data } = await loadFiles(options.data, {
-    version,
-    bundles: options.bundle,
-    capabilities,
-    stopwatch,
-  });
+  const files = { version, bundles: options.bundle, capabilities, stopwatch, ignore };
+  const { modules, data } = await loadFiles(options.data, files);
   const read = options.input === undefined ? undefined : readInput(options.input);
-  const given = {
+  return {
     modules,
     data,
     version,
@@ -116,10 +136,15 @@ async function evaluate(query: string, inputText: string | undefined, options: O
     imports: options.import,
     strict: options.strict === true,
     strictBuiltinErrors: options.strictBuiltinErrors === true,
+    builtinErrors: [],
     context: { print: (line: string) => process.stderr.write(`${line}\n`) },
     limits: options.timeout === undefined ? {} : { deadlineMs: options.timeout },
   };
-  if (options.partial === true) return evaluatePartially(query, given, options);
+}
+
+/** One evaluation, with whatever is wanted beside the answers. */
+function inspect(query: string, given: PartialQueryOptions & Prepared, options: Options): Run {
+  const { profileLimit, profileSort } = options;
   const isProfiled = options.profile === true || profileSort.length > 0 || profileLimit !== undefined;
   const { results, profile, coverage, trace } = inspectQuery(query, {
     ...given,
@@ -128,8 +153,10 @@ async function evaluate(query: string, inputText: string | undefined, options: O
     traced: options.explain !== 'off',
     now: () => performance.now(),
   });
-  const report = {
+  const { modules, stopwatch } = given;
+  return {
     results,
+    errors: options.showBuiltinErrors === true ? given.builtinErrors : [],
     metrics: options.metrics === true || isProfiled ? stopwatch.metrics() : undefined,
     profile: profile && sortProfile(profile, profileSort, profileLimit ?? PROFILE_LIMIT),
     coverage,
@@ -138,8 +165,33 @@ async function evaluate(query: string, inputText: string | undefined, options: O
       sources: new Map([['', query], ...modules.map((module) => [module.file, module.source] as const)]),
     },
   };
-  print(EVALUATION_FORMATS[options.format as EvaluationFormat](report));
-  end(results.length > 0, options);
+}
+
+async function evaluate(query: string, inputText: string | undefined, options: Options): Promise<void> {
+  const given = await prepare(inputText, options);
+  if (options.partial === true) return evaluatePartially(query, given, options);
+  const first = inspect(query, given, options);
+  const runs = [first];
+  while (runs.length < options.count) runs.push(inspect(query, await prepare(inputText, options), options));
+  show(runs.length === 1 ? first : together(first, runs), options);
+  end(first.results.length > 0, options);
+}
+
+/** The answers of the first run, the times of all. */
+function together({ metrics, profile, ...first }: Run, runs: readonly Run[]): EvaluationReport {
+  return {
+    ...first,
+    errors: runs.flatMap(({ errors }) => errors),
+    repeatedMetrics: metrics && repeatedMetrics(runs.map((run) => run.metrics ?? {})),
+    repeatedProfile: profile && repeatedProfile(runs.map((run) => run.profile ?? [])),
+  };
+}
+
+function show(report: EvaluationReport, { format }: Options): void {
+  const { errors = [] } = report;
+  if (errors.length > 0 && format !== 'json' && format !== 'discard')
+    process.stderr.write(`${builtinErrorsText(errors)}\n`);
+  else print(EVALUATION_FORMATS[format as EvaluationFormat](report));
 }
 
 function end(isDefined: boolean, options: Options): void {
@@ -147,11 +199,11 @@ function end(isDefined: boolean, options: Options): void {
   if (isRefused) throw new CommandFailure('', 1);
 }
 
-function evaluatePartially(query: string, given: PartialQueryOptions, options: Options): void {
+function evaluatePartially(query: string, given: PartialQueryOptions & Prepared, options: Options): void {
   const { unknowns, disableInlining, shallowInlining = false } = options;
   const own = { disableInlining, shallowInlining, ...(unknowns.length > 0 ? { unknowns } : {}) };
   const result = partiallyEvaluate(query, { ...given, ...own });
-  const metrics = options.metrics === true ? given.stopwatch?.metrics() : undefined;
+  const metrics = options.metrics === true ? given.stopwatch.metrics() : undefined;
   print(PARTIAL_FORMATS[options.format as PartialFormat]({ ...result, metrics }));
   // As OPA has it: what is left is no answer.
   end(false, options);
@@ -183,10 +235,17 @@ export function evalCommand(): Command {
     .option('--fail-defined', 'exit with 1 when there is an answer')
     .option('-S, --strict', 'the compiler’s strict mode')
     .option('--strict-builtin-errors', 'the first error of a built-in ends the evaluation')
+    .option('--show-builtin-errors', 'show the errors of built-ins, which do not end the evaluation')
+    .option('--count <times>', 'evaluate so often: the times are those of all runs', parseCount, 1)
     .option('--timeout <duration>', 'give up after: 500ms, 5s', parseDuration)
     .description('evaluate a query; exit 2 when it cannot be')
     .action((given: string | undefined, options: Options) => {
       checkFormat(options);
+      if (options.showBuiltinErrors === true && options.strictBuiltinErrors === true)
+        throw new CommandFailure(
+          '--strict-builtin-errors ends with the first error: not with --show-builtin-errors',
+          2,
+        );
       const { query, input } = readOperands(given, options);
       const asJson = options.format === 'json' || options.format === 'discard';
       const report = { exitCode: 2, asJson, jsonTo: 'stdout', sources: new Map([['', query]]) } as const;

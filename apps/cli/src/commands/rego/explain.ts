@@ -12,7 +12,10 @@ export function explainCommand(): Command {
     .action((query: string, options: DataOptions & { readonly format: string }) => {
       const asJson = options.format === 'json';
       return reporting({ exitCode: 2, asJson, jsonTo: 'stdout', sources: new Map([['', query]]) }, async () => {
-        const { modules, data } = await loadFiles(options.data, { version: versionOf(options) });
+        const { modules, data } = await loadFiles(options.data, {
+          version: versionOf(options),
+          ignore: options.ignore,
+        });
         const explained = explainQuery(query, {
           modules,
           data,

@@ -3,9 +3,9 @@ import { LINT_RULES, lintModules, lintReportJson, prettyLintReport } from '@bail
 import { Command } from 'commander';
 import { CommandFailure } from '../../failure.js';
 import { loadFiles } from './load-files.js';
-import { print, reporting, type VersionOptions, versionOf, withFormat, withVersion } from './rego-options.js';
+import { type LoadingOptions, print, reporting, versionOf, withFormat, withIgnore } from './rego-options.js';
 
-interface Options extends VersionOptions {
+interface Options extends LoadingOptions {
   readonly format: string;
   readonly disable: readonly string[];
   readonly enable: readonly string[];
@@ -19,7 +19,7 @@ function listRules(): void {
 }
 
 export function lintCommand(): Command {
-  return withFormat(withVersion(new Command('lint')), ['pretty', 'json'])
+  return withFormat(withIgnore(new Command('lint')), ['pretty', 'json'])
     .argument('[paths...]')
     .option('--disable <names>', 'rules or categories to leave out', collect, [] as readonly string[])
     .option('--enable <names>', 'only these rules or categories', collect, [] as readonly string[])
@@ -30,7 +30,11 @@ export function lintCommand(): Command {
       if (paths.length === 0) throw new CommandFailure('Name the files or folders to lint.', 2);
       const asJson = options.format === 'json';
       return reporting({ exitCode: 2, asJson, jsonTo: 'stdout' }, async () => {
-        const { modules } = await loadFiles(paths, { version: versionOf(options), regoOnly: true });
+        const { modules } = await loadFiles(paths, {
+          version: versionOf(options),
+          ignore: options.ignore,
+          regoOnly: true,
+        });
         const { disable: disabled, enable } = options;
         const violations = lintModules(modules, { disabled, ...(enable.length === 0 ? {} : { enabled: enable }) });
         print(asJson ? lintReportJson(violations, modules.length) : prettyLintReport(violations, modules.length));

@@ -21,6 +21,7 @@ import {
 } from '@bailiwick/rego/tools';
 import { CommandFailure } from '../../failure.js';
 import { type Bundle, BundleError, checkOverlaps, isPermitted, pathOutside, readBundles } from './bundle-files.js';
+import { type NameFilter, NOTHING_IGNORED, nameFilter } from './name-filter.js';
 
 export interface Loaded {
   readonly modules: readonly syntax.Module[];
@@ -54,13 +55,14 @@ const systemMessage = (error: unknown, path: string): string =>
     ? `stat ${path}: no such file or directory`
     : prefixed(path, error instanceof Error ? error.message : String(error));
 
-function* walk(file: string, path: readonly string[], depth: number): Generator<Found> {
+function* walk(file: string, path: readonly string[], depth: number, isIgnored: NameFilter): Generator<Found> {
   if (!statSync(file).isDirectory()) {
     yield { file, path, isNamed: depth === 0 };
     return;
   }
   const below = depth === 0 ? path : [...path, basename(file)];
-  for (const name of readdirSync(file).sort()) yield* walk(join(file, name), below, depth + 1);
+  for (const name of readdirSync(file).sort())
+    if (!isIgnored(name)) yield* walk(join(file, name), below, depth + 1, isIgnored);
 }
 
 /** `a.b:file.json` puts the content below `data.a.b`. */
@@ -71,12 +73,12 @@ function splitPrefix(argument: string): { prefix: readonly string[]; file: strin
   return { prefix: argument.slice(0, at).split('.'), file: argument.slice(at + 1) };
 }
 
-function findFiles(paths: readonly string[], regoOnly: boolean): readonly Found[] {
+function findFiles(paths: readonly string[], regoOnly: boolean, isIgnored: NameFilter): readonly Found[] {
   const found = new Map<string, Found>();
   for (const argument of paths) {
     const { prefix, file } = splitPrefix(argument);
     try {
-      for (const each of walk(file, prefix, 0)) {
+      for (const each of walk(file, prefix, 0, isIgnored)) {
         const isData = /\.(json|ya?ml)$/.test(each.file) || each.isNamed;
         if (each.file.endsWith('.rego') || (isData && !regoOnly)) {
           found.set(`${each.path.join('.')}:${each.file}`, each);
@@ -91,12 +93,14 @@ function findFiles(paths: readonly string[], regoOnly: boolean): readonly Found[
 
 /** Every `.rego` file below the paths. Errors: `LoadError`. */
 export const findModules = (paths: readonly string[]): readonly string[] =>
-  findFiles(paths, true).map(({ file }) => file);
+  findFiles(paths, true, NOTHING_IGNORED).map(({ file }) => file);
 
 export interface LoadOptions {
   readonly version: syntax.RegoVersion;
   /** Folders and `.tar.gz` files. */
   readonly bundles?: readonly string[];
+  /** Names of files and folders below the paths and in bundles that are left out, as patterns. */
+  readonly ignore: readonly string[];
   /** Leaves data files alone. */
   readonly regoOnly?: boolean;
   /** What modules may be written in; default everything. */
@@ -137,7 +141,9 @@ class Loading {
   private addModule(name: string, text: string, version: syntax.RegoVersion): syntax.Module {
     this.sources.set(name, text);
     checkParsing(this.options.capabilities, version);
-    const module = this.stopwatch.time('module_parse', () => parseModule(name, text, { version }));
+    const module = this.stopwatch.time('module_parse', () =>
+      parseModule(name, text, { version, dialect: this.options.capabilities }),
+    );
     this.modules.push(module);
     return module;
   }
@@ -182,8 +188,9 @@ export async function loadFiles(paths: readonly string[], options: LoadOptions):
   const { regoOnly = false, bundles = [] } = options;
   const loading = new Loading(options);
   try {
-    for (const found of findFiles(paths, regoOnly)) loading.addFile(found);
-    const read = await readBundles(bundles);
+    const isIgnored = nameFilter(options.ignore);
+    for (const found of findFiles(paths, regoOnly, isIgnored)) loading.addFile(found);
+    const read = await readBundles(bundles, isIgnored);
     for (const bundle of read) loading.addBundle(bundle);
     checkOverlaps(read);
     return loading.finish();
@@ -199,7 +206,7 @@ export function loadSchemas(path: string | undefined): ReadonlyMap<string, Value
   const schemas = new Map<string, Value>();
   try {
     const isFolder = statSync(path).isDirectory();
-    for (const { file } of walk(path, [], 0)) {
+    for (const { file } of walk(path, [], 0, NOTHING_IGNORED)) {
       const parts = relative(path, file)
         .replace(/\.[^./\\]*$/, '')
         .split(/[\\/]/);

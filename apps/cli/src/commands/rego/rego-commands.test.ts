@@ -245,7 +245,7 @@ test('test --watch runs the tests again after a change, also when one fails or n
   const until = (text: string, times = 1): Promise<void> =>
     vi.waitUntil(() => printed.split(text).length > times, { timeout: 10_000, interval: 20 }).then(() => undefined);
   try {
-    const options = { format: 'pretty', timeout: 5000, count: 1 };
+    const options = { format: 'pretty', timeout: 5000, count: 1, ignore: [] };
     const watching = watchTests(['watched'], options, { signal: ending.signal });
     await until('Watching for changes ...');
     expect(printed).toContain('PASS: 1/1\n');
@@ -264,6 +264,6 @@ test('test --watch runs the tests again after a change, also when one fails or n
 
 test('test --watch of a path that is not there is an error', async () => {
   const { signal } = new AbortController();
-  const options = { format: 'pretty', timeout: 5000, count: 1 };
+  const options = { format: 'pretty', timeout: 5000, count: 1, ignore: [] };
   await expect(watchTests(['nowhere'], options, { signal })).rejects.toThrow('ENOENT');
 });

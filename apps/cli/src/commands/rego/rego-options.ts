@@ -1,6 +1,6 @@
 /** What the `rego` subcommands share: options, and how their errors end. */
 import { readFileSync } from 'node:fs';
-import { isRegoErrors, type syntax } from '@bailiwick/rego';
+import { capabilities, isRegoErrors, type syntax } from '@bailiwick/rego';
 import { type Capabilities, errorJsonText, errorText, readCapabilities } from '@bailiwick/rego/tools';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandFailure } from '../../failure.js';
@@ -11,7 +11,11 @@ export interface VersionOptions {
   readonly v0Compatible?: boolean;
 }
 
-export interface DataOptions extends VersionOptions {
+export interface LoadingOptions extends VersionOptions {
+  readonly ignore: readonly string[];
+}
+
+export interface DataOptions extends LoadingOptions {
   readonly data: readonly string[];
   readonly input?: string;
 }
@@ -21,8 +25,17 @@ export const collect = (value: string, before: readonly string[]): readonly stri
 
 export const withVersion = (command: Command): Command => command.option('--v0-compatible', 'read modules as Rego v0');
 
-export const withData = (command: Command): Command =>
+/** For commands that look for files in folders. */
+export const withIgnore = (command: Command): Command =>
   withVersion(command).option(
+    '--ignore <patterns>',
+    "names of files and folders to leave out, as in '.*,*_test.rego'; may be repeated",
+    (value, before) => [...before, ...value.split(',')],
+    [] as readonly string[],
+  );
+
+export const withData = (command: Command): Command =>
+  withIgnore(command).option(
     '-d, --data <path>',
     'policies and data: a file or folder; may be repeated',
     collect,
@@ -36,10 +49,18 @@ export const withFormat = (command: Command, formats: readonly [string, ...strin
 
 export const versionOf = (options: VersionOptions): syntax.RegoVersion => (options.v0Compatible === true ? 'v0' : 'v1');
 
+/** The version whose built-ins and features these are. */
+const OPA_VERSION = 'v1.22.0';
+
 const readCapabilitiesFile = (file: string): Capabilities => {
   try {
     return readCapabilities(readFileSync(file, 'utf8'));
   } catch (error) {
+    if (file === OPA_VERSION) return readCapabilities(JSON.stringify(capabilities()));
+    if (/^v\d+\.\d+\.\d+$/.test(file))
+      throw new InvalidArgumentError(
+        `only those of ${OPA_VERSION} are here; opa capabilities --version ${file} writes a file with others`,
+      );
     throw new InvalidArgumentError(
       `no such file, or no capabilities: ${error instanceof Error ? error.message : error}`,
     );
@@ -54,7 +75,11 @@ export interface CompileOptions {
 
 export const withCompilation = (command: Command): Command =>
   command
-    .option('--capabilities <file>', 'a capabilities.json: what policies may use', readCapabilitiesFile)
+    .option(
+      '--capabilities <file>',
+      `a capabilities.json, or ${OPA_VERSION}: what policies may use`,
+      readCapabilitiesFile,
+    )
     .option('-s, --schema <path>', 'JSON Schema of the input, or a folder of schemas that annotations name');
 
 const DURATIONS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1e3, m: 6e4, h: 3.6e6 };
@@ -72,6 +97,12 @@ export function parseNumber(text: string): number {
   const number = Number(text);
   if (text.trim() === '' || !Number.isFinite(number)) throw new InvalidArgumentError('not a number');
   return number;
+}
+
+export function parseCount(text: string): number {
+  const count = parseNumber(text);
+  if (!Number.isInteger(count) || count < 1) throw new InvalidArgumentError('not a whole number from 1 on');
+  return count;
 }
 
 export const print = (text: string): boolean => process.stdout.write(text);

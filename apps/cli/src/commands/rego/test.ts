@@ -16,19 +16,19 @@ import { CommandFailure } from '../../failure.js';
 import { loadFiles, loadSchemas } from './load-files.js';
 import {
   type CompileOptions,
+  type LoadingOptions,
   parseDuration,
   parseNumber,
   print,
   reporting,
-  type VersionOptions,
   versionOf,
   withCompilation,
   withFormat,
-  withVersion,
+  withIgnore,
 } from './rego-options.js';
 import { watchPaths } from './watch-paths.js';
 
-interface Options extends VersionOptions, CompileOptions {
+interface Options extends LoadingOptions, CompileOptions {
   readonly format: string;
   readonly bundle?: boolean;
   readonly verbose?: boolean;
@@ -59,6 +59,7 @@ async function runTestsOf(paths: readonly string[], options: Options): Promise<v
   const schemas = loadSchemas(options.schema);
   const { modules, data } = await loadFiles(options.bundle === true ? [] : paths, {
     version: versionOf(options),
+    ignore: options.ignore,
     capabilities,
     bundles: options.bundle === true ? paths : [],
   });
@@ -127,7 +128,7 @@ function checkFormat({ format, bench = false }: Options): void {
 }
 
 export function testCommand(): Command {
-  return withFormat(withCompilation(withVersion(new Command('test'))), ['pretty', 'json', 'gobench'])
+  return withFormat(withCompilation(withIgnore(new Command('test'))), ['pretty', 'json', 'gobench'])
     .argument('<paths...>')
     .option('-b, --bundle', 'the paths are bundles: folders or .tar.gz files')
     .option('-v, --verbose', 'also what passed, and where failures came from')
