@@ -173,7 +173,7 @@ export class Policy {
   private pathCode(path: string): QueryCode {
     const known = this.paths.get(path);
     if (known !== undefined) return known;
-    const code = this.code.query(compilePath(this.compiled, splitPath(path)));
+    const code = this.codeOf(compilePath(this.compiled, splitPath(path)));
     this.paths.set(path, code);
     return code;
   }
@@ -182,9 +182,18 @@ export class Policy {
     const known = this.queries.get(text);
     if (known !== undefined) return known;
     const plan = compileQuery(this.compiled, parseQuery(text, { version }));
-    const made = { plan, code: this.code.query(plan) };
+    const made = { plan, code: this.codeOf(plan) };
     if (this.queries.size < 1000) this.queries.set(text, made);
     return made;
+  }
+
+  /** Errors: `eval_limit_error` when thousands of loops in one another are more than the platform's stack takes. */
+  private codeOf(plan: QueryPlan): QueryCode {
+    try {
+      return this.code.query(plan);
+    } catch (error) {
+      throw asLimit(error);
+    }
   }
 
   private runPath(code: QueryCode, input: Value | undefined, options: EvaluateOptions): Value | undefined {

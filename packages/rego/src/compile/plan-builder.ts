@@ -25,8 +25,9 @@ export class PlanBuilder implements Plan {
   private readonly nodes: TreeNode[] = [];
   private readonly basePathIndex = new Map<string, number>();
   private readonly lookupIndex = new Map<string, number>();
-  /** What has been demanded, by index. */
+  /** What has been demanded, by index, and what of it by the last demand. */
   private readonly demanded = { sets: new Set<number>(), lookups: new Set<number>(), extents: new Set<number>() };
+  private last: { readonly of: Set<number>; readonly index: number }[] = [];
   /** Rule sets as lowered, before the optimiser, while a demand is being met. */
   private readonly asLowered = new Map<number, RuleSet>();
   private optimizer: Optimizer | undefined;
@@ -44,26 +45,50 @@ export class PlanBuilder implements Plan {
   }
 
   demand(steps: readonly Step[]): Definitions {
+    this.last = [];
+    try {
+      return this.reach(steps);
+    } catch (error) {
+      this.forget();
+      throw error;
+    } finally {
+      this.asLowered.clear();
+    }
+  }
+
+  forget(): void {
+    for (const { of, index } of this.last) of.delete(index);
+    this.last = [];
+  }
+
+  private isNew(of: Set<number>, index: number): boolean {
+    if (of.has(index)) return false;
+    of.add(index);
+    this.last.push({ of, index });
+    return true;
+  }
+
+  private reach(steps: readonly Step[]): Definitions {
     const made: { sets: RuleSet[]; lookups: Lookup[] } = { sets: [], lookups: [] };
     const waiting: (readonly Step[])[] = [steps];
     const later = (clauses: readonly Clause[]): void => {
       for (const clause of clauses) for (const each of [clause, ...clause.otherwise]) waiting.push(each.steps);
     };
     const set = (index: number): void => {
-      if (!isNew(this.demanded.sets, index)) return;
+      if (!this.isNew(this.demanded.sets, index)) return;
       const defined = this.define(index);
       made.sets.push(defined);
       later(defined.clauses);
       if (defined.fallback !== undefined) later([defined.fallback]);
     };
     const lookup = (index: number): void => {
-      if (!isNew(this.demanded.lookups, index)) return;
+      if (!this.isNew(this.demanded.lookups, index)) return;
       const defined = this.defineLookup(index);
       made.lookups.push(defined);
       later(defined.clauses);
     };
     const extent = (index: number): void => {
-      if (index < 0 || !isNew(this.demanded.extents, index)) return;
+      if (index < 0 || !this.isNew(this.demanded.extents, index)) return;
       for (const child of this.extents[index]?.children ?? []) {
         if (child.set >= 0) set(child.set);
         else extent(child.extent);
@@ -71,7 +96,6 @@ export class PlanBuilder implements Plan {
     };
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
       visitReferences(next, { set, lookup, extent });
-    this.asLowered.clear();
     return made;
   }
 
@@ -268,12 +292,6 @@ export class PlanBuilder implements Plan {
     const leafIsSet = rule.kind === 'multi';
     return lowerer.clause({ steps, value, keys, leafIsSet, otherwise: [], location: rule.source.head.location });
   }
-}
-
-function isNew(known: Set<number>, index: number): boolean {
-  if (known.has(index)) return false;
-  known.add(index);
-  return true;
 }
 
 /** Whether a value tells the term's variables: not so in a set. */

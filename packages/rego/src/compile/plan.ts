@@ -200,4 +200,6 @@ export interface Plan {
   readonly basePaths: (readonly Value[])[];
   /** Lowers all that the steps reach and that no demand before this one has reached: the result. */
   demand(steps: readonly Step[]): Definitions;
+  /** Takes the last demand back: it could not be compiled, and will be made again. */
+  forget(): void;
 }

@@ -1,5 +1,5 @@
 /** What a back end is: code for the rule sets of an engine, and code for queries against it. */
-import type { QueryPlan } from '../compile/plan.js';
+import type { Definitions, QueryPlan } from '../compile/plan.js';
 import type { Value } from '../values/index.js';
 import { ClosureCompiler, compileWithClosures, type Frame } from './closures.js';
 import type { Engine } from './engine.js';
@@ -23,10 +23,21 @@ export function closureBackEnd(engine: Engine): BackEnd {
   return {
     name: 'closures',
     query: (plan) => {
-      compileWithClosures(engine, engine.plan.demand(plan.steps));
+      compileDemanded(engine, plan, (definitions) => compileWithClosures(engine, definitions));
       return closureQuery(engine, plan);
     },
   };
+}
+
+/** Compiles what a query is the first to reach. What cannot be compiled is not there: the next query that reaches it tries again. */
+export function compileDemanded(engine: Engine, query: QueryPlan, compile: (definitions: Definitions) => void): void {
+  const definitions = engine.plan.demand(query.steps);
+  try {
+    compile(definitions);
+  } catch (error) {
+    engine.plan.forget();
+    throw error;
+  }
 }
 
 /** One document asked for directly needs no frame. */

@@ -87,4 +87,33 @@ doubled := twice(data.d)
     expect(policy.evaluate('t/whole')).toEqual({ first: 1, second: 2 });
     expect(policy.query('x := data.t.second; data.t.members[name]')).toEqual([{ x: 2, name: 'ada' }]);
   });
+
+  const nested = (loops: number): Policy => {
+    const body = Array.from({ length: loops }, (_unused, index) => `some x${index} in input.xs`).join('\n');
+    const text = `package t
+early := 1
+deep if {\n${body}\n}
+more(x) := x + 1 if {\n${body}\n}
+has contains name if { name := input.name; deep }
+used if { deep; more(1) == 2; has[input.name] }
+`;
+    return compile({ modules: [{ name: 't.rego', text }], backend });
+  };
+
+  it('may be loops that no parser of JavaScript takes; what calls them later does not mind', () => {
+    const policy = nested(3000);
+    const input = { xs: [1], name: 'ada' };
+    expect(policy.evaluate('t/deep', input)).toBe(true);
+    expect(policy.evaluate('t/used', input)).toBe(true);
+  });
+
+  it('may be more than the stack takes: an error each time, and the others answer', () => {
+    const policy = nested(12_000);
+    const limit = expect.objectContaining({ code: 'eval_limit_error' }) as Error;
+    for (let time = 0; time < 2; time += 1) {
+      expect(() => policy.evaluate('t/deep', { xs: [1] })).toThrow(limit);
+      expect(() => policy.evaluate('t/used', { xs: [1], name: 'ada' })).toThrow(limit);
+      expect(policy.evaluate('t/early')).toBe(1);
+    }
+  });
 });

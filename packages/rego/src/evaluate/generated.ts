@@ -5,7 +5,7 @@
 import type { Clause, Definitions, Lookup, Plan, QueryPlan, RuleSet } from '../compile/plan.js';
 import { NOWHERE } from '../syntax/ast.js';
 import type { Value } from '../values/index.js';
-import { type BackEnd, directQuery, type QueryCode } from './back-end.js';
+import { type BackEnd, compileDemanded, directQuery, type QueryCode } from './back-end.js';
 import { compileWithClosures } from './closures.js';
 import { type Done, Emitter } from './emit.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
@@ -291,7 +291,7 @@ export function generatedBackEnd(engine: Engine): BackEnd {
   return {
     name: 'generated',
     query: (plan) => {
-      generate(engine, engine.plan.demand(plan.steps), linked);
+      compileDemanded(engine, plan, (definitions) => generate(engine, definitions, linked));
       return generatedQuery(engine, plan);
     },
   };
