@@ -307,6 +307,8 @@ function namesIn(connection: string): ReadonlySet<string> | undefined {
   );
 }
 
+const saidOfOthers = ['x-forwarded-for', 'x-real-ip', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'] as const;
+
 /** Gives the exchange to a service of this process: the same request and response, without a connection between. */
 export function handOver(
   exchange: Exchange,
@@ -315,14 +317,16 @@ export function handOver(
   onDone: () => void,
 ): void {
   const { request, response } = exchange;
-  // Nobody stands between the client and us, so what it says of those who do is not to be believed.
-  for (const name of ['x-forwarded-for', 'x-real-ip', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'])
-    delete request.headers[name];
+  const { headers } = request;
+  // Nobody stands between the client and us, so what it says of those who do is not to be believed. Deleting what is not there costs too.
+  for (const name of saidOfOthers) if (headers[name] !== undefined) delete headers[name];
+  // The log lines of both, and the answer, have one id.
+  headers['x-request-id'] = exchange.requestId;
   for (const [name, value] of exchange.upstreamHeaders) {
-    if (value === undefined) delete request.headers[name];
-    else request.headers[name] = typeof value === 'string' ? value : value.join(', ');
+    if (value === undefined) delete headers[name];
+    else headers[name] = typeof value === 'string' ? value : value.join(', ');
   }
-  Object.assign(request.headers, traceHeaders);
+  Object.assign(headers, traceHeaders);
   request.url =
     exchange.upstreamQuery === '' ? exchange.upstreamPath : `${exchange.upstreamPath}?${exchange.upstreamQuery}`;
   response.once('close', () => {

@@ -34,6 +34,9 @@ export function parseStrictJson(body: Uint8Array | string, options: StrictJsonOp
   return new Reader(text, options).document();
 }
 
+/** Characters of a text that is looked through one by one. */
+const maxShort = 64;
+
 const numberPattern = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids control characters in strings; this finds where a plain run ends.
 const plainPattern = /[^"\\\u0000-\u001f]*/y;
@@ -130,7 +133,21 @@ class Reader {
 
   #string(): string {
     const start = this.#at;
-    this.#at += 1;
+    const text = this.#text;
+    // Most have nothing to escape and are short: a look at each character is less than a pattern's match.
+    for (let at = start + 1; at <= start + maxShort; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code === 0x22) {
+        this.#at = at + 1;
+        return text.slice(start + 1, at);
+      }
+      if (code === 0x5c || !(code >= 0x20)) break;
+    }
+    return this.#longString(start);
+  }
+
+  #longString(start: number): string {
+    this.#at = start + 1;
     let result = '';
     for (;;) {
       plainPattern.lastIndex = this.#at;

@@ -12,6 +12,7 @@ import {
   type LogicScope,
   operatorOf,
   rootScope,
+  type SharedEvaluators,
   spend,
 } from '../logic/compile-logic.js';
 import { compileSplit, constantShares } from '../logic/fractional.js';
@@ -171,8 +172,8 @@ function unreadable(flag: unknown): string | undefined {
   return '/prerequisites: prerequisites are a list of {flag, variant}';
 }
 
-/** Compiles one flag. A flag that makes no sense answers `PARSE_ERROR`, so that one bad flag leaves the others alone. */
-export function compileFlag(key: string, flag: FlagDefinition, set: FlagSet): CompiledFlag {
+/** Compiles one flag; `shared` is the set's. A flag that makes no sense answers `PARSE_ERROR`, so that one bad flag leaves the others alone. */
+export function compileFlag(key: string, flag: FlagDefinition, set: FlagSet, shared?: SharedEvaluators): CompiledFlag {
   const reason = unreadable(flag);
   const readable: FlagDefinition = reason === undefined ? flag : { state: 'DISABLED', variants: {} };
   const answers = new Answers(readable, Object.freeze({ ...set.metadata, ...readable.metadata }));
@@ -181,7 +182,7 @@ export function compileFlag(key: string, flag: FlagDefinition, set: FlagSet): Co
   if (reason !== undefined) return always(answers.error('PARSE_ERROR', reason));
   if (flag.state === 'DISABLED') return always(answers.disabled('/state'));
   if (!hasTargeting(flag)) return always(answers.byDefault('STATIC', '/defaultVariant'));
-  const scope = rootScope(key, set.$evaluators ?? {});
+  const scope = rootScope(key, set.$evaluators ?? {}, shared);
   try {
     const decide = compileDecision(flag.targeting, answers, scope, '/targeting');
     return { evaluate: guarded(decide, answers), unmet, followed: scope.followed };

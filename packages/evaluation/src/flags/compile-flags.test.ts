@@ -183,3 +183,37 @@ describe('prerequisites', () => {
     expect(flags.evaluate('g', {}).reason).toBe('STATIC');
   });
 });
+
+describe('an evaluator that several flags name', () => {
+  const named = flag({ if: [{ $ref: 'it' }, 'on', 'off'] });
+  const answersOf = (it: JsonValue, context: EvaluationContext = {}): unknown[] => {
+    const set = compileFlags({ flags: { f: named, g: named, h: named }, $evaluators: { ...segments, it } });
+    return ['f', 'g', 'h'].map((key) => set.evaluate(key, context).variant);
+  };
+  const isF: JsonValue = { '==': [{ var: '$flagd.flagKey' }, 'f'] };
+
+  it('gives each flag its own answer where it looks at the flag', () => {
+    const half: JsonValue = { fractional: ['key', [true, 50], [false, 50]] };
+    expect(answersOf(isF)).toEqual(['on', 'off', 'off']);
+    expect(answersOf({ and: [true, { '!': [{ '!': [isF] }] }] })).toEqual(['on', 'off', 'off']);
+    expect(answersOf({ '==': [{ var: [{ cat: ['$flagd.', 'flagKey'] }] }, 'g'] })).toEqual(['off', 'on', 'off']);
+    const isH: JsonValue = { '==': [{ var: '$flagd.flagKey' }, 'h'] };
+    expect(answersOf({ some: [[{ var: '' }], isH] })).toEqual(['off', 'off', 'on']);
+    const alone = ['f', 'g', 'h'].map((key) => {
+      const set = compileFlags({ flags: { [key]: named }, $evaluators: { it: half } });
+      return set.evaluate(key, { targetingKey: 'ann' }).variant;
+    });
+    expect(answersOf(half, { targetingKey: 'ann' })).toEqual(alone);
+  });
+
+  it('gives all the same where it does not, also by way of another one', () => {
+    const staff = { email: 'a@faas.io', active: true };
+    expect(answersOf({ or: [{ $ref: 'staff' }, false] }, staff)).toEqual(['on', 'on', 'on']);
+    expect(answersOf({ or: [{ $ref: 'staff' }, false] }, { email: 'a@faas.io' })).toEqual(['off', 'off', 'off']);
+  });
+
+  it('that goes round is a fault of each of them', () => {
+    const set = compileFlags({ flags: { f: named, g: named }, $evaluators: { ...segments, it: { $ref: 'loopA' } } });
+    for (const key of ['f', 'g']) expect(set.evaluate(key, {})).toMatchObject({ errorCode: 'PARSE_ERROR' });
+  });
+});

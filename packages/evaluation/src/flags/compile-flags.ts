@@ -2,6 +2,8 @@
  * A set of flags, compiled once; every answer says which variant, why, and by which part of the rule. A set that follows another one takes
  * over what is the same: a flag is compiled anew when its definition, or a segment that it names, is another object than before.
  */
+
+import type { SharedEvaluators } from '../logic/compile-logic.js';
 import { type CompiledFlag, compileFlag, type FlagEvaluator } from './compile-flag.js';
 import type { EvaluationContext, FlagAnswer, FlagSet } from './flag-set.js';
 import { MAX_PREREQUISITE_WORK, prerequisiteCycles, prerequisiteWork, requiredBy } from './prerequisites.js';
@@ -91,12 +93,13 @@ function isSameRecord(one: Readonly<Record<string, unknown>>, other: Readonly<Re
 
 function compileEach(set: FlagSet, known: Parts | undefined): ReadonlyMap<string, CompiledFlag> {
   const compiled = new Map<string, CompiledFlag>();
+  const shared: SharedEvaluators = new Map();
   const before = known !== undefined && isSameObject(known.set.metadata, set.metadata) ? known : undefined;
   const isSegmentSame = sameSegments(before?.set.$evaluators ?? {}, set.$evaluators ?? {});
   for (const [key, flag] of Object.entries(set.flags)) {
     const old = before?.set.flags[key] === flag ? before?.compiled.get(key) : undefined;
     const isSame = old !== undefined && (old.followed.size === 0 || [...old.followed].every(isSegmentSame));
-    compiled.set(key, isSame ? old : compileFlag(key, flag, set));
+    compiled.set(key, isSame ? old : compileFlag(key, flag, set, shared));
   }
   return compiled;
 }

@@ -21,8 +21,10 @@ export interface LogicScope {
   readonly isRoot: boolean;
   /** The `$ref`s being compiled, to find cycles. */
   readonly open: readonly string[];
-  /** Nodes compiled so far; shared by all scopes of a flag. */
-  readonly budget: { nodes: number };
+  /** Nodes compiled so far, and how often one of them looked at the flag's key; shared by all scopes of a flag. */
+  readonly budget: { nodes: number; flagUses: number };
+  /** Evaluators that are the same for all flags of a set. */
+  readonly shared: SharedEvaluators;
   /** The evaluators looked at so far, also those that are not there; shared by all scopes of a flag. */
   readonly followed: Set<string>;
 }
@@ -31,13 +33,32 @@ export interface LogicScope {
 const MAX_NODES = 100_000;
 const MAX_DEPTH = 200;
 
+/** By name, the evaluators that were compiled for one flag of a set and serve the others too. */
+export type SharedEvaluators = Map<string, SharedEvaluator>;
+
+interface SharedEvaluator {
+  readonly expression: Expression;
+  readonly nodes: number;
+  /** It and those that it names. */
+  readonly followed: ReadonlySet<string>;
+}
+
+/** Larger ones, and deeper places, are compiled where they stand, so that the bounds are kept by counting. */
+const MAX_SHARED_NODES = 100;
+const MAX_SHARED_PATH = 100;
+
 /** The scope of a flag's targeting. */
-export const rootScope = (flagKey: string, evaluators: Readonly<Record<string, unknown>>): LogicScope => ({
+export const rootScope = (
+  flagKey: string,
+  evaluators: Readonly<Record<string, unknown>>,
+  shared: SharedEvaluators = new Map(),
+): LogicScope => ({
   flagKey,
   evaluators,
   isRoot: true,
   open: [],
-  budget: { nodes: 0 },
+  budget: { nodes: 0, flagUses: 0 },
+  shared,
   followed: new Set(),
 });
 
@@ -84,13 +105,37 @@ export function compileLogic(node: unknown, scope: LogicScope, path: string): Ex
   if (!isObject(node)) return () => node;
   if (Object.keys(node).length === 0) return () => node;
   const { name, operand } = operatorOf(node, path);
-  if (name === '$ref') {
-    const target = follow(operand, scope, path);
-    return compileLogic(target.logic, target.scope, `${path}/$ref`);
-  }
+  if (name === '$ref') return compileReference(operand, scope, path);
   const compile = SPECIAL[name];
   const here = `${path}/${name}`;
   return compile === undefined ? compileEager(name, operand, scope, here) : compile(operand, scope, here, name);
+}
+
+/**
+ * An evaluator that looks at no flag's key is compiled once for all flags that name it: a set of many flags and few segments stays small, and
+ * in the processor's caches.
+ */
+function compileReference(operand: unknown, scope: LogicScope, path: string): Expression {
+  const isShareable = scope.isRoot && path.length <= MAX_SHARED_PATH;
+  const known = isShareable && typeof operand === 'string' ? scope.shared.get(operand) : undefined;
+  if (known !== undefined) {
+    for (const name of known.followed) scope.followed.add(name);
+    scope.budget.nodes += known.nodes - 1;
+    spend(scope, path);
+    return known.expression;
+  }
+  const before = { ...scope.budget };
+  const target = follow(operand, scope, path);
+  const followed = new Set([operand as string]);
+  try {
+    const expression = compileLogic(target.logic, { ...target.scope, followed }, `${path}/$ref`);
+    const nodes = scope.budget.nodes - before.nodes;
+    if (isShareable && nodes <= MAX_SHARED_NODES && scope.budget.flagUses === before.flagUses)
+      scope.shared.set(operand as string, { expression, nodes, followed });
+    return expression;
+  } finally {
+    for (const name of followed) scope.followed.add(name);
+  }
 }
 
 type Compile = (operand: unknown, scope: LogicScope, path: string, name: string) => Expression;
@@ -171,6 +216,7 @@ const compileVar: Compile = (operand, scope, path) => {
   const [key, fallback] = Array.isArray(operand) ? operand : [operand];
   const otherwise = fallback === undefined ? undefined : compileLogic(fallback, scope, `${path}/1`);
   if (isObject(key) || Array.isArray(key)) {
+    scope.budget.flagUses += 1;
     const dynamic = compileLogic(key, scope, `${path}/0`);
     return (data, nowMs) => {
       const name = dynamic(data, nowMs);
@@ -193,9 +239,10 @@ function reader(key: unknown, scope: LogicScope): Expression {
     scope.isRoot && isObject(data)
       ? { ...data, $flagd: { flagKey: scope.flagKey, ...(nowMs === undefined ? {} : { timestamp: timestamp(nowMs) }) } }
       : data;
-  if (key === undefined || key === null || key === '') return whole;
-  const parts = splitPath(String(key));
+  const parts = key === undefined || key === null || key === '' ? [] : splitPath(String(key));
   const [first = '', ...rest] = parts;
+  if (scope.isRoot && (parts.length === 0 || first === '$flagd')) scope.budget.flagUses += 1;
+  if (parts.length === 0) return whole;
   if (scope.isRoot && first === '$flagd') {
     if (rest.length === 1 && rest[0] === 'flagKey') return () => scope.flagKey;
     if (rest.length === 1 && rest[0] === 'timestamp') return (_data, nowMs) => timestamp(nowMs);
@@ -373,6 +420,7 @@ const SPECIAL: Readonly<Record<string, Compile>> = {
   fractional: (operand, scope, path) => {
     const entries = Array.isArray(operand) ? operand : [operand];
     const parts = entries.map((entry, index) => compileLogic(entry, scope, `${path}/${index}`));
+    scope.budget.flagUses += 1;
     return compileFractional(parts, scope.flagKey, scope.isRoot);
   },
 };
