@@ -164,6 +164,17 @@ describe('a refused write', () => {
     expect((await server.call('GET', '/policies/broken')).status).toBe(404);
   });
 
+  it('says so when loops in one another are more than can be compiled', async () => {
+    const loops = Array.from({ length: 12_000 }, (_unused, index) => `some x${index} in input.xs`).join('\n');
+    const refused = await put('nested', { rego: `package nested\nallow if {\n${loops}\n}\n` });
+    expect(refused.json).toMatchObject({
+      status: 400,
+      reason: 'policy.does_not_compile',
+      errors: [{ code: 'eval_limit_error', message: 'eval_limit_error: the stack is used up' }],
+    });
+    expect((await server.call('GET', '/policies/nested')).status).toBe(404);
+  });
+
   it('says which test of the policy fails', async () => {
     const refused = await put('failing', {
       rego: `${allowRole('a')}\ntest_b if allow with input as {"claims": {"roles": ["b"]}}\n`,

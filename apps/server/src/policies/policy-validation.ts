@@ -39,6 +39,12 @@ export function tryPolicy(
     return { kind: 'compiled', world, tests: runTests(world) };
   } catch (error) {
     if (isRegoErrors(error)) return { kind: 'refused', errors: error.errors.map(regoFault) };
+    // Rules that become code as a whole or not at all: there is no one place in them.
+    if (isRegoEvaluationError(error))
+      return {
+        kind: 'refused',
+        errors: [{ code: error.code, message: error.message, file: `${name}.rego`, row: 1, column: 1 }],
+      };
     if (error instanceof ReservedNameError)
       throw new BailiwickError('invalid', { reason: 'policy.reserved_name', message: error.message });
     throw error;
