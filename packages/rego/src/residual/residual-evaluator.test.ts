@@ -79,6 +79,18 @@ chain(x) := "big" if {
 
 with_it if allow with input.admin as true
 
+with_whole if allow with input as {"s": "a", "a": "r"}
+
+with_not if not granted with input.admin as false
+
+with_level := x if x := level + input.y with input.level as 5
+
+with_set if count(s) == 2 with input.xs as [2, 3]
+
+with_none if not none with input.k as false
+
+with_else if else_it == 2 with input.k as false
+
 none if {
 	not input.k
 	not s["k"]
@@ -130,6 +142,7 @@ closed if count({x | some x in input.xs; not x in s}) == 0
 
 const QUERIES = [
   ...['granted', 'allow', 'deny', 'level', 'e', 's', 'o', 'with_it', 'none', 'nested', 'list', 'else_it', 'd', 'in_d'],
+  ...['with_whole', 'with_not', 'with_level', 'with_set', 'with_none', 'with_else'],
   ...['role', 'every_role', 'every_limit', 'sums', 'pair', 'set_of', 'wide', 'closed', 's[x]', 'o[k] = v', 'deny[x]'],
   ...['set_of[[k, v]]', 'e == 2', 'granted == false', 'granted == true', 'o.fixed', 's["k"]', 'd.b[i] = z'],
   ...['h(input.a)', 'both(input.x, input.y) = z', 'chain(input.x) = z'],

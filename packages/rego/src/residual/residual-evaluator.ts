@@ -8,7 +8,7 @@
 import type { WorkRule } from '../compile/model.js';
 import type { TreeNode } from '../compile/rule-tree.js';
 import { Hoister } from '../compile/type-check.js';
-import { type Body, type EveryExpression, type Expression, NOWHERE, type Term } from '../syntax/ast.js';
+import { type Body, type EveryExpression, type Expression, NOWHERE, type Term, type VarTerm } from '../syntax/ast.js';
 
 import type { Residual, ResidualOptions, SupportRule } from './residual.js';
 import {
@@ -24,6 +24,7 @@ import {
   renamedInside,
   renamedTerm,
   renamedVariable,
+  savedEvery,
 } from './rules.js';
 import { simplify } from './simplify.js';
 import {
@@ -42,6 +43,7 @@ import {
   termOf,
   variableTerm,
 } from './terms.js';
+import { underWith, type WithSupport } from './under-with.js';
 import { isPrefixOf, type RuleSite, Unknowns } from './unknowns.js';
 
 interface State {
@@ -90,6 +92,11 @@ export class ResidualEvaluator {
     return simplify([...saved, ...added], live, this.options.arityOf);
   }
 
+  private readonly freshVariable = (): VarTerm => {
+    this.fresh += 1;
+    return { kind: 'var', name: `value~${this.fresh}`, location: NOWHERE };
+  };
+
   private hoist(body: Body): Body {
     return new Hoister(this.options.compiled.context).body(body).map(normalized);
   }
@@ -108,7 +115,10 @@ export class ResidualEvaluator {
 
   private step(expression: Expression, state: State, next: Continue): undefined {
     if (!this.unknown.reaches(expression) && this.concretely(expression, state, next)) return;
-    if (expression.with.length > 0) return this.save(expression, state, next);
+    if (expression.with.length > 0) {
+      const left = underWith(expression, this.withSupport);
+      return left && next({ known: state.known, saved: [...state.saved, ...left] });
+    }
     if (expression.negated || expression.kind === 'not') return this.negation(expression, state, next);
     const sides = sidesOf(expression);
     if (sides !== undefined) return this.unify(sides[0], sides[1], state, next);
@@ -321,8 +331,7 @@ export class ResidualEvaluator {
         else if (!isComplete) next(state);
         return;
       }
-      this.fresh += 1;
-      const value = variableTerm(`value~${this.fresh}`);
+      const value = this.freshVariable();
       return this.reference(term.terms, node, value, state, (after) =>
         this.truth(substituteTerm(value, after.known), after, next),
       );
@@ -337,7 +346,10 @@ export class ResidualEvaluator {
   /** Over a known, small domain the body stands once for each element. */
   private every(expression: EveryExpression, state: State, next: Continue): undefined {
     const pairs = pairsOf(expression.domain);
-    if (pairs === undefined || pairs.length > MAX_UNROLLED) return this.save(expression, state, next);
+    if (pairs === undefined || pairs.length > MAX_UNROLLED) {
+      const saved = savedEvery(expression, (body) => this.hoist(body));
+      return this.save(saved, state, next);
+    }
     return this.unroll(expression, pairs, 0, state, next);
   }
 
@@ -445,6 +457,22 @@ export class ResidualEvaluator {
     if (this.supported.get(id) !== true) return undefined;
     return { kind: 'ref', terms: [variableTerm('data'), termOf('partial'), ...terms.slice(1)], location: NOWHERE };
   }
+
+  private readonly withSupport: WithSupport = {
+    covers: (target) => this.unknown.covers(target),
+    variable: this.freshVariable,
+    documentFor: (term) => {
+      const site = term.kind === 'ref' ? this.unknown.rulesAt(term.terms) : undefined;
+      if (term.kind !== 'ref' || site === undefined || !mayWriteOut(site.node)) return term;
+      const { rules } = site.node;
+      if (rules.some(({ args }) => args !== undefined)) return term;
+      const rest = term.terms.slice(site.depth);
+      const supported = this.supportFor(site.node, term.terms.slice(0, site.depth));
+      if (supported !== undefined) return refInto(supported, rest);
+      const isWhole = rules.some((rule) => rule.kind === 'multi' || rule.ref.length > site.depth) && rest.length === 0;
+      return isWhole ? emptyOf(rules) : undefined;
+    },
+  };
 
   private supportRule(rule: WorkRule): boolean {
     const { body, head } = this.instance(rule);

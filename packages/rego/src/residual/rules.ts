@@ -2,7 +2,7 @@
 import type { WorkRule } from '../compile/model.js';
 import type { TreeNode } from '../compile/rule-tree.js';
 import { type Mapper, mapExpression, mapTerm } from '../compile/walk.js';
-import { type Body, type Expression, NOWHERE, operatorName, type Term } from '../syntax/ast.js';
+import { type Body, type EveryExpression, type Expression, NOWHERE, operatorName, type Term } from '../syntax/ast.js';
 import { freeVariables, isConstantTerm, isDocument, normalized, termExpression, termOf } from './terms.js';
 
 export function renamedVariable(term: Term, id: number): Term | undefined {
@@ -78,6 +78,12 @@ export const isMismatch = (a: Term, b: Term): boolean =>
 export function positiveBody(expression: Expression): Body {
   if (expression.kind === 'not') return expression.body;
   return [{ ...expression, negated: false, with: [] }];
+}
+
+/** As it is left: every reference of the body has its own expression, as in OPA (whose own key, unused, its compiler refuses). */
+export function savedEvery(expression: EveryExpression, hoist: (body: Body) => Body): EveryExpression {
+  const body = hoist(expression.body).map((each) => (each.kind === 'every' ? savedEvery(each, hoist) : each));
+  return { ...expression, body };
 }
 
 /** What a negation leaves inside of it; references in anything else are evaluated before. */

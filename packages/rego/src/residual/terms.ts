@@ -130,8 +130,9 @@ export function sidesOf(expression: Expression): readonly [Term, Term] | undefin
 /** `a == b` says no more than `a = b` once all is in order. */
 export function normalized(expression: Expression): Expression {
   const sides = expression.kind === 'call' ? operatorName(expression.operator) : undefined;
-  if (expression.kind !== 'call' || (sides !== 'equal' && sides !== 'assign') || expression.args.length !== 2)
-    return expression;
+  if (expression.kind !== 'call' || expression.args.length !== 2) return expression;
+  const isAssignment = sides === 'assign' || (sides === 'eq' && expression.infix === ':=');
+  if (sides !== 'equal' && !isAssignment) return expression;
   const [left, right] = expression.args as readonly [Term, Term];
   return { ...(equation(left, right) as typeof expression), negated: expression.negated, with: expression.with };
 }

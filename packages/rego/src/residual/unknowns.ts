@@ -60,6 +60,11 @@ export class Unknowns {
     return found;
   }
 
+  /** Whether everything below a reference is unknown. */
+  covers(ref: readonly Term[]): boolean {
+    return this.documents.some((unknown) => isPrefixOf(unknown, ref));
+  }
+
   private readsUnknown(expression: Expression): boolean {
     return referencesOf(expression).some((ref) => this.documents.some((unknown) => overlap(unknown, ref)));
   }

@@ -77,9 +77,36 @@ never if {
 	input.x
 	1 == 2
 }
+
+modified if allow with input.admin as true
+
+not_modified if not allow with input.s as "a"
+
+put_in := x if x := input.x + 1 with input.x as 2
+
+otherwise := 1 if {
+	input.k
+} else := 2
+
+listed if every each in input.list { roles[each.role] == "admin" }
+
+nested if every each in input.list { every e in each.xs { e > input.min } }
+
+keyed if every k, v in input.o { v == k }
+
+among if every each in input.list { each in s }
+
+of_rule if every each in s { each > 3 }
+
+beside if every each in input.list { each.x; allow }
+
+over_known if every limit in data.limits { input.x > limit }
+
+level := input.n if input.n > 2
 `;
 
-const DATA = '{"roles": {"x": "admin", "y": "user"}, "grants": [{"s": "a", "a": "r"}, {"s": "b", "a": "w"}]}';
+const DATA =
+  '{"limits": [1, 2], "roles": {"x": "admin", "y": "user"}, "grants": [{"s": "a", "a": "r"}, {"s": "b", "a": "w"}]}';
 
 let folder = '';
 const before = process.cwd();
@@ -100,22 +127,32 @@ afterAll(() => {
 const QUERIES = [
   ...['granted', 'granted == true', 'granted == false', 'deny', 'deny[x]', 'allow', 'e', 'e == 1', 's', 's[x]'],
   ...['s["a"]', 'o[k] = v', 'o.a', 'list', 'role', 'joined', 'sums', 'never', 'h(input.a)', 'h("bc")', 'h("c")'],
-  ...['f(input.x)', 'f(input.x, y)', 'f(5)'],
+  ...['f(input.x)', 'f(input.x, y)', 'f(5)', 'modified', 'not_modified', 'put_in', 'otherwise', 'otherwise == 1'],
+  ...['listed', 'nested', 'keyed', 'among', 'of_rule', 'beside', 'over_known', 'modified == true'],
+  ...['granted with input.user as "x"', 'deny with input.n as 1', 'allow with input as {"s": "a"}'],
+  ...['level > 1 with input.n as 3', 'level == input.y with input.n as 3', 'allow with input.zz as data.roles'],
+  ...['s[x] with input.xs as [1, 2]', 'otherwise with input.k as true', 'f(input.n) with input.n as 7'],
+  ...['beside with input.n as 1', 'never with input.n as 1', 's with input.n as 1'],
 ].map((rule) => `data.q.${rule}`);
 
 const FREE = [
   ...['not data.q.granted', 'count(data.q.deny) > 0', 'input.x = y; y > 3', 'x = [y | y = input.z[_]]', '1 == 2'],
   ...['1 == 1', 'x := 1; input.y == x', 'input.x > 3; not input.y', 'x = data.roles', '[a, b] = [input.x, 1]'],
+  ...['x := data.q.allow with input.admin as true', 'not data.q.granted with input.user as "x"'],
+  ...['count(data.q.deny) > 0 with input.user as "x"', 'input.x > 1 with input.x as 3', 'data.q with input.n as 1'],
+  ...['x := 1; data.q.allow with input.n as x', 'y = input.q; data.q.allow with input.n as y'],
+  ...['every x in data.q.s { x > input.z }', 'not data.q.never with input.n as 1', 'x := data.q.s with input.n as 1'],
   ...['not input.x > 3', 'lower(input.a) == upper(input.b)', 'every x in [1, 2] { x > input.y }'],
 ];
 
 const PARTIAL = ['eval', '-d', 'q.rego', '-d', 'data.json', '-p'];
 
+/** In JSON the key OPA gives them shows. */
+const KEYLESS = /listed|nested|among|of_rule|beside|every x in data/;
+
 const SAME: readonly (readonly string[])[] = [
-  ...[...QUERIES, ...FREE].flatMap((query) => [
-    [...PARTIAL, '-f', 'source', query],
-    [...PARTIAL, '-f', 'json', query],
-  ]),
+  ...[...QUERIES, ...FREE].map((query) => [...PARTIAL, '-f', 'source', query]),
+  ...[...QUERIES, ...FREE].filter((query) => !KEYLESS.test(query)).map((query) => [...PARTIAL, '-f', 'json', query]),
   ...['data.q.granted', 'data.q.deny', 'data.q.never', '1 == 1'].map((query) => [...PARTIAL, '-f', 'pretty', query]),
   [...PARTIAL, '-f', 'source', '-u', 'data.grants', 'data.q.allow'],
   [...PARTIAL, '-f', 'source', '-u', 'input.s', 'data.q.allow'],
@@ -128,7 +165,9 @@ const SAME: readonly (readonly string[])[] = [
 /** Generated variables have names of their own, which the widths of tables hang on. */
 const withoutNames = (text: string): string =>
   text
-    .replace(/__local[a-z]*\d+__\d*|\b_term_\w+/g, 'v')
+    .replace(/__local[a-z]*\d+__\d*|\$?\b_term_\w+/g, 'v')
+    // OPA gives every `every` a key, which its compiler then refuses as unused.
+    .replaceAll('every v, v in ', 'every v in ')
     .replace(/ +│/g, ' │')
     .replace(/─+/g, '─');
 
