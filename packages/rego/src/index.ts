@@ -28,6 +28,7 @@ export {
   type Bindings,
   type CompileOptions,
   compile,
+  compileInSteps,
   type EvaluateOptions,
   type Explanation,
   type ModuleSource,

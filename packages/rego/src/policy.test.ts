@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type BackendName,
   compile,
+  compileInSteps,
   isRegoErrors,
   isRegoEvaluationError,
   type Policy,
@@ -239,5 +240,27 @@ describe('the optimiser and the back ends', () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('compiling in steps', () => {
+  const rules = Array.from({ length: 400 }, (_unused, index) => `p${index} := x if { x := input.x + ${index} }\n`);
+
+  it('pauses at every rule of a stage, and gives the same policy', () => {
+    const compiling = compileInSteps({ modules: [{ name: 'p.rego', text: `package t\n${rules.join('')}` }] });
+    let steps = 0;
+    let step = compiling.next();
+    for (; step.done !== true; step = compiling.next()) steps += 1;
+    expect(steps).toBeGreaterThan(5 * rules.length);
+    expect(step.value.evaluate('t/p7', { x: 1 })).toBe(8);
+  });
+
+  it('gives the same errors', () => {
+    const modules = [{ name: 'p.rego', text: `package t\n${rules.join('')}q if x > y\n` }];
+    const run = (): void => {
+      for (const _step of compileInSteps({ modules }));
+    };
+    expect(run).toThrow(/var x is unsafe/);
+    expect(() => compile({ modules })).toThrow(/var x is unsafe/);
   });
 });

@@ -5,15 +5,22 @@
  */
 import { type Builtin, BuiltinError, builtins, type ContextOptions } from './builtins/index.js';
 import type { QueryPlan, Step } from './compile/plan.js';
-import { type CompiledModules, compileModules, compilePath, compileQuery } from './compile/stages.js';
+import {
+  type CompiledModules,
+  compileModules,
+  compileModulesInSteps,
+  compilePath,
+  compileQuery,
+} from './compile/stages.js';
 import { type RegoError, RegoErrors, RegoEvaluationError } from './errors.js';
 import { type BackEnd, closureBackEnd, type QueryCode } from './evaluate/back-end.js';
 import { Engine } from './evaluate/engine.js';
 import { canGenerate, generatedBackEnd } from './evaluate/generated.js';
 import { type Limits, replaceAt, Session, Snapshot, World } from './evaluate/world.js';
+import { atOnce, type Steps } from './steps.js';
 import type { Module, RegoVersion } from './syntax/ast.js';
 import { moduleToValue } from './syntax/module-to-value.js';
-import { parseModuleSource, parseQuery } from './syntax/parser.js';
+import { parseModuleInSteps, parseQuery } from './syntax/parser.js';
 import type { Value } from './values/index.js';
 
 /** A module to compile. `auto` reads it as v1 and, when it only parses so, as v0. */
@@ -333,25 +340,25 @@ export function splitPath(path: string): readonly string[] {
   return parts[0] === 'data' ? parts.slice(1) : parts;
 }
 
-function parseAuto(name: string, text: string, version: RegoVersion | 'auto'): Module {
-  if (version !== 'auto') return parseModuleSource(name, text, { version });
+function* parseAuto(name: string, text: string, version: RegoVersion | 'auto'): Steps<Module> {
+  if (version !== 'auto') return yield* parseModuleInSteps(name, text, { version });
   try {
-    return parseModuleSource(name, text, { version: 'v1' });
+    return yield* parseModuleInSteps(name, text, { version: 'v1' });
   } catch (error) {
     try {
-      return parseModuleSource(name, text, { version: 'v0' });
+      return yield* parseModuleInSteps(name, text, { version: 'v0' });
     } catch {
       throw error;
     }
   }
 }
 
-function parseAll(sources: readonly ModuleSource[]): readonly Module[] {
+function* parseAll(sources: readonly ModuleSource[]): Steps<readonly Module[]> {
   const modules: Module[] = [];
   const errors: RegoError[] = [];
   for (const { name, text, version } of sources) {
     try {
-      modules.push(parseAuto(name, text, version ?? 'v1'));
+      modules.push(yield* parseAuto(name, text, version ?? 'v1'));
     } catch (error) {
       if (!(error instanceof RegoErrors)) throw error;
       errors.push(...error.errors);
@@ -379,9 +386,17 @@ function withHostBuiltins(own: readonly Builtin[]): ReadonlyMap<string, Builtin>
 
 /** Compiles modules into a policy. Errors: `RegoErrors`. */
 export function compile(options: CompileOptions): Policy {
+  return atOnce(compileInSteps(options));
+}
+
+/**
+ * The same in steps, for what has to answer meanwhile: call `next` in turns of your own until it is done, then `value` is the policy.
+ * Errors: `RegoErrors`. A step is a rule in one of the compiler's stages, microseconds unless the rule is very large.
+ */
+export function* compileInSteps(options: CompileOptions): Generator<undefined, Policy> {
   const all = withHostBuiltins(options.builtins ?? []);
-  const compiled = compileModules({
-    modules: parseAll(options.modules),
+  const compiled = yield* compileModulesInSteps({
+    modules: yield* parseAll(options.modules),
     strict: options.strict === true,
     prints: options.prints === true,
     optimize: options.optimize !== false,

@@ -2,6 +2,7 @@
  * Stage "recursion": rules that depend on themselves are refused (`rego_recursion_error`). A
  * reference depends on every rule it may reach: constant steps narrow, variable steps do not.
  */
+import type { Steps } from '../steps.js';
 import type { Term } from '../syntax/ast.js';
 import { equal } from '../values/index.js';
 import { constantBindings, expandReference } from './known-values.js';
@@ -77,11 +78,13 @@ function reachedBy(tree: RuleTree, rule: WorkRule): Set<WorkRule> {
   return withBranches(reached);
 }
 
-/** Every rule and `else` branch with what it depends on. */
-export function dependencyGraph(context: Pick<CompileContext, 'modules' | 'tree'>): Map<WorkRule, Set<WorkRule>> {
-  const graph = new Map<WorkRule, Set<WorkRule>>();
-  for (const rule of allRules(context)) graph.set(rule, reachedBy(context.tree, rule));
-  return graph;
+/** Notes for every rule and `else` branch what it depends on, a step a rule. */
+export function* buildGraph(context: CompileContext): Steps<void> {
+  context.graph = new Map();
+  for (const rule of allRules(context)) {
+    context.graph.set(rule, reachedBy(context.tree, rule));
+    yield;
+  }
 }
 
 /** Who depends on whom, the other way round. */

@@ -4,6 +4,7 @@
  *
  * Over 500 lines: one walk over expressions and terms with the scopes they share.
  */
+import type { Steps } from '../steps.js';
 import type { Body, CallExpression, Expression, Location, Term, VarTerm, With } from '../syntax/ast.js';
 import { isComprehension } from '../syntax/ast.js';
 import {
@@ -522,10 +523,11 @@ function renameBranch(context: CompileContext, rule: WorkRule, renamer: LocalRen
   rule.value = rule.value && substitute(rule.value, names);
 }
 
-/** Renames the variables of every rule. */
-export function renameLocals(context: CompileContext): void {
+/** Renames the variables of every rule, a step a rule. */
+export function* renameLocals(context: CompileContext): Steps<void> {
   for (const module of context.modules) {
     for (const rule of module.rules) {
+      yield;
       const shared = new LocalRenamer(context);
       const original = rule.args ?? [];
       for (const arg of original) shared.argument(arg);

@@ -2,6 +2,8 @@
  * Stage "resolve": names of the package's rules and of imports become references from `data` or
  * `input`, except where a body declares a variable of that name (OPA's ResolveRefs).
  */
+
+import type { Steps } from '../steps.js';
 import type { Body, Expression, Module, Term } from '../syntax/ast.js';
 import { isComprehension } from '../syntax/ast.js';
 import { type CompileContext, report, text, variable, type WorkModule, type WorkRule } from './model.js';
@@ -224,13 +226,15 @@ export function resolveQuery(body: Body, globals: Globals): Body {
   return resolver.body(body);
 }
 
-export function resolveNames(context: CompileContext): void {
+/** A step a rule. */
+export function* resolveNames(context: CompileContext): Steps<void> {
   const exports = packageExports(context);
   for (const module of context.modules) {
     const globals = moduleGlobals(module, exports);
     for (const rule of module.rules) {
       resolveRule(context, rule, globals, false);
       for (const branch of rule.otherwise) resolveRule(context, branch, globals, true);
+      yield;
     }
     checkUnusedImports(context, module, globals);
   }

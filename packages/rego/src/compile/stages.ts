@@ -5,6 +5,7 @@
  */
 import type { Builtin } from '../builtins/builtin.js';
 import { ERROR_LIMIT_REACHED, type RegoError, RegoErrors } from '../errors.js';
+import { atOnce, type Steps } from '../steps.js';
 import type { Body, Module, Rule } from '../syntax/ast.js';
 import { compareStrings } from '../values/index.js';
 import { ruleMetadata } from './annotations.js';
@@ -30,7 +31,7 @@ import {
 import { Optimizer } from './optimize.js';
 import type { QueryPlan } from './plan.js';
 import { PlanBuilder } from './plan-builder.js';
-import { checkRecursion, dependencyGraph } from './recursion.js';
+import { buildGraph, checkRecursion } from './recursion.js';
 import { LocalRenamer, renameLocals } from './rename-locals.js';
 import { queryGlobals, resolveNames, resolveQuery } from './resolve-names.js';
 import type { SchemaTypes } from './rule-schemas.js';
@@ -41,22 +42,47 @@ import { varsOf } from './walk.js';
 
 export interface Stage {
   readonly name: string;
-  run(context: CompileContext): unknown;
+  run(context: CompileContext): Steps<void>;
 }
 
-function expandRules(context: CompileContext): void {
+function* expandRules(context: CompileContext): Steps<void> {
   const expander = new Expander(context);
-  for (const rule of allRules(context)) expander.rule(rule);
+  for (const rule of allRules(context)) {
+    expander.rule(rule);
+    yield;
+  }
 }
 
-function orderRules(context: CompileContext): void {
+function* orderRules(context: CompileContext): Steps<void> {
   const checker = new SafetyChecker(makeArityOf(context));
-  for (const rule of allRules(context)) orderRule(context, checker, rule);
+  for (const rule of allRules(context)) {
+    orderRule(context, checker, rule);
+    yield;
+  }
 }
 
 function checkHeads(context: CompileContext): void {
   for (const rule of allRules(context)) checkHead(context, rule);
 }
+
+function* noteTypes(context: CompileContext): Steps<void> {
+  context.types = yield* checkTypes({ ...context, errors: context.recoverable });
+}
+
+type Run = (context: CompileContext) => void;
+
+/** A stage that is over soon is one step. */
+const whole = (run: Run): Stage['run'] =>
+  function* (context) {
+    yield;
+    run(context);
+  };
+
+/** A stage that looks for one construct runs only where some module's text has the word. */
+const where = (word: RegExp, run: Run): Stage['run'] =>
+  whole((context) => {
+    if (mentions(context, word)) run(context);
+  });
 
 /** Whether some module contains the word at all: stages that look for one construct may be skipped. */
 function mentions(context: CompileContext, word: RegExp): boolean {
@@ -66,32 +92,22 @@ function mentions(context: CompileContext, word: RegExp): boolean {
 /** In order, which is OPA's. */
 export const STAGES: readonly Stage[] = [
   { name: 'resolve-names', run: resolveNames },
-  { name: 'check-root-overrides', run: checkRootOverrides },
-  { name: 'check-imports', run: checkImports },
-  { name: 'build-rule-tree', run: buildRuleTree },
+  { name: 'check-root-overrides', run: whole(checkRootOverrides) },
+  { name: 'check-imports', run: whole(checkImports) },
+  { name: 'build-rule-tree', run: whole(buildRuleTree) },
   { name: 'rename-locals', run: renameLocals },
-  { name: 'check-templates', run: (context) => mentions(context, /\$/) && checkTemplates(context) },
-  { name: 'rewrite-prints', run: (context) => mentions(context, /print/) && rewritePrints(context) },
+  { name: 'check-templates', run: where(/\$/, checkTemplates) },
+  { name: 'rewrite-prints', run: where(/print/, rewritePrints) },
   { name: 'expand-calls', run: expandRules },
-  {
-    name: 'build-graph',
-    run: (context) => {
-      context.graph = dependencyGraph(context);
-    },
-  },
-  { name: 'check-withs', run: (context) => mentions(context, /\bwith\b/) && checkWiths(context) },
-  { name: 'check-conflicts', run: checkConflicts },
-  { name: 'check-calls', run: checkCalls },
-  { name: 'check-head-safety', run: checkHeads },
+  { name: 'build-graph', run: buildGraph },
+  { name: 'check-withs', run: where(/\bwith\b/, checkWiths) },
+  { name: 'check-conflicts', run: whole(checkConflicts) },
+  { name: 'check-calls', run: whole(checkCalls) },
+  { name: 'check-head-safety', run: whole(checkHeads) },
   { name: 'check-safety', run: orderRules },
-  { name: 'check-recursion', run: checkRecursion },
-  {
-    name: 'check-types',
-    run: (context) => {
-      context.types = checkTypes({ ...context, errors: context.recoverable });
-    },
-  },
-  { name: 'check-deprecated', run: checkDeprecated },
+  { name: 'check-recursion', run: whole(checkRecursion) },
+  { name: 'check-types', run: noteTypes },
+  { name: 'check-deprecated', run: whole(checkDeprecated) },
 ];
 
 function toWorkRule(source: Rule, module: WorkModule): WorkRule {
@@ -174,6 +190,11 @@ class ErrorLimit {
 
 /** Compiles parsed modules. Errors: `RegoErrors` with everything the failing stage found. */
 export function compileModules(input: CompileInput): CompiledModules {
+  return atOnce(compileModulesInSteps(input));
+}
+
+/** The same in steps: a rule of a stage, or a stage that is over soon. */
+export function* compileModulesInSteps(input: CompileInput): Steps<CompiledModules> {
   const modules: WorkModule[] = input.modules.map((source) => ({ source, rules: [] }));
   for (const module of modules) module.rules = module.source.rules.map((rule) => toWorkRule(rule, module));
   let metadata: CompileContext['metadata'] | undefined;
@@ -198,7 +219,7 @@ export function compileModules(input: CompileInput): CompiledModules {
   };
   const limit = new ErrorLimit(input.maxErrors ?? 0);
   for (const stage of STAGES) {
-    stage.run(context);
+    yield* stage.run(context);
     limit.check(context);
     raise(context);
   }

@@ -6,6 +6,7 @@
  *
  * Over 500 lines: one check for each kind of expression and term, over one environment.
  */
+import type { Steps } from '../steps.js';
 import type { Body, CallExpression, Expression, Location, Term } from '../syntax/ast.js';
 import { isComprehension, operatorName } from '../syntax/ast.js';
 import type { Value } from '../values/index.js';
@@ -503,13 +504,15 @@ function reportProblem({ errors }: Pick<CompileContext, 'errors'>, problem: Type
   errors.push(details === undefined ? error : { ...error, details });
 }
 
-export function checkTypes(context: CompileContext): TypeChecker {
+/** A step a rule. */
+export function* checkTypes(context: CompileContext): Steps<TypeChecker> {
   const checker = new TypeChecker(context);
   const input = inputSchema(context);
   if (input?.problem !== undefined) reportProblem(context, input.problem);
   if (input?.type !== undefined) checker.rules.put('input', [], input.type);
   for (const rule of inOrder(context.graph)) {
     for (const problem of checker.rule(rule)) reportProblem(context, problem);
+    yield;
   }
   return checker;
 }

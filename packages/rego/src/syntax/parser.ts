@@ -5,7 +5,9 @@
  *
  * Over 500 lines: one layer of the grammar, whose readings call each other.
  */
+
 import { type RegoError, RegoErrors } from '../errors.js';
+import { atOnce, type Steps } from '../steps.js';
 import type { Body, Head, HeadKeyword, Import, Location, Module, Package, RegoVersion, Rule, Term } from './ast.js';
 import { BASE_KEYWORDS, type Token } from './lexer.js';
 import { BodyParser } from './parse-bodies.js';
@@ -71,7 +73,8 @@ const REGO_IMPORT_FEATURES = {
 } as const;
 
 class ModuleParser extends BodyParser {
-  parse(skipRules: boolean): Statement[] {
+  /** Pauses after each statement. */
+  *parse(skipRules: boolean): Steps<Statement[]> {
     const statements: Statement[] = [];
     this.scan();
     while (this.token !== 'eof') {
@@ -79,6 +82,7 @@ class ModuleParser extends BodyParser {
       const parsed = this.parseStatement(skipRules);
       if (parsed === undefined) break;
       statements.push(...parsed);
+      yield;
     }
     return statements;
   }
@@ -585,8 +589,13 @@ export interface ParseOptions {
 
 /** Parses one module. Throws `RegoErrors` (`rego_parse_error`). */
 export function parseModuleSource(file: string, source: string, options: ParseOptions = {}): Module {
+  return atOnce(parseModuleInSteps(file, source, options));
+}
+
+/** The same a statement a step. */
+export function* parseModuleInSteps(file: string, source: string, options: ParseOptions = {}): Steps<Module> {
   const parser = new ModuleParser(file, source, options.version ?? 'v1', options.dialect);
-  const statements = parser.parse(false);
+  const statements = yield* parser.parse(false);
   if (parser.errors.length > 0) throw new RegoErrors(parser.errors);
   return assembleModule(parser, source, statements);
 }
@@ -594,7 +603,7 @@ export function parseModuleSource(file: string, source: string, options: ParseOp
 /** Parses a query: expressions separated by `;` or newlines. Throws `RegoErrors`. */
 export function parseQuery(source: string, options: ParseOptions = {}): Body {
   const parser = new ModuleParser('', source, options.version ?? 'v1', options.dialect);
-  const statements = parser.parse(true);
+  const statements = atOnce(parser.parse(true));
   if (parser.errors.length > 0) throw new RegoErrors(parser.errors);
   const body = statements.flatMap((statement) => (statement.kind === 'body' ? statement.body : []));
   if (body.length === 0)
