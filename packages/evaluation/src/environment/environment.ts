@@ -59,12 +59,20 @@ interface Parts {
   readonly candidates: ReadonlyMap<string, Candidate>;
 }
 
-const partsOf = new WeakMap<Environment, Parts>();
+/** Where an environment keeps them: a map from one to the other would keep the collector busy, with a step a moment in many clients. */
+const parts = Symbol('parts');
+
+interface KeptEnvironment extends Environment {
+  readonly [parts]: Parts;
+}
+
+const partsOf = (environment: Environment | undefined): Parts | undefined =>
+  environment !== undefined && parts in environment ? (environment as KeptEnvironment)[parts] : undefined;
 
 /** The same as without `previous`, in less time: of what changed, and one look at each entry and flag. */
 export function compileEnvironment(document: EnvironmentDocument, options: EnvironmentOptions = {}): Environment {
   const { previous, ...evaluating } = options;
-  const before = previous && partsOf.get(previous);
+  const before = partsOf(previous);
   const flags = compileFlags(document.flags, before?.flags);
   const configs = compileConfig(document.entries, document, { flags, previous: previous?.configs });
   const unleash = document.unleash === undefined ? undefined : compileUnleash(document.unleash, before?.unleash);
@@ -75,7 +83,8 @@ export function compileEnvironment(document: EnvironmentDocument, options: Envir
     candidates.set(flag, { isExposed: compileExposure(rollout, flags), flags: compiled });
   }
   let flagKeys: readonly string[] | undefined;
-  const environment: Environment = {
+  const environment: KeptEnvironment = {
+    [parts]: { flags, unleash, candidates },
     configs,
     config: (key, context, nowMs) => configs.get(key, context, nowMs),
     flag: (key, context, nowMs) => {
@@ -90,6 +99,5 @@ export function compileEnvironment(document: EnvironmentDocument, options: Envir
     },
     hasFlag: (key) => flags.has(key) || unleash?.has(key) === true,
   };
-  partsOf.set(environment, { flags, unleash, candidates });
   return environment;
 }

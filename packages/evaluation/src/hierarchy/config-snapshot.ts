@@ -20,6 +20,7 @@ import {
   type Resolved,
   referencedKeys,
 } from './resolve-references.js';
+import { SlotTable } from './slot-table.js';
 
 export interface ConfigOptions {
   readonly limits?: Partial<ReferenceLimits>;
@@ -99,7 +100,7 @@ export function compileConfig(
 /** What a snapshot hands on to the one that follows it. */
 interface Held {
   readonly entries: readonly ConfigEntry[];
-  readonly slots: ReadonlyMap<string, Slot>;
+  readonly slots: SlotTable<Slot> | undefined;
   /** Key → the entries of it that are refused; such keys are looked at anew each time. */
   readonly refused: ReadonlyMap<string, readonly Fault[]>;
   readonly faults: ReadonlyMap<string, readonly Fault[]>;
@@ -109,54 +110,68 @@ interface Held {
 }
 
 const NOTHING: Held = {
-  ...{ entries: [], slots: new Map(), refused: new Map(), faults: new Map(), users: undefined },
+  ...{ entries: [], slots: undefined, refused: new Map(), faults: new Map(), users: undefined },
   rollingOut: new Set(),
 };
+
+const NO_FAULTS: readonly Fault[] = [];
+const NO_CANDIDATES: ReadonlyMap<string, ReadonlySet<ConfigEntry>> = new Map();
 
 class CompiledConfig implements ConfigSnapshot {
   readonly faults: readonly Fault[];
   readonly #scope: ConfigScope;
   readonly #limits: ReferenceLimits;
-  readonly #slots: Map<string, Slot>;
+  readonly #slots: SlotTable<Slot>;
   readonly #refused: ReadonlyMap<string, readonly Fault[]>;
-  readonly #faults: Map<string, readonly Fault[]>;
+  /** This one and `#rollingOut` are copied when something in them changes, which is seldom. */
+  #faults: ReadonlyMap<string, readonly Fault[]>;
+  #ownFaults: Map<string, readonly Fault[]> | undefined;
+  #ownRollingOut: Set<string> | undefined;
   readonly #users: ReferenceUsers;
-  readonly #rollingOut: Set<string>;
+  #rollingOut: ReadonlySet<string>;
   readonly #varying: ReadonlyMap<string, ReadonlySet<ConfigEntry>>;
   readonly #held: Held;
   readonly #touched: ReadonlySet<string>;
   /** Stands for this snapshot in the one that follows it, which so does not keep it. */
   readonly #mark = {};
   readonly #followed: object | undefined;
-  readonly #views = new Map<string, ReferenceResolver>();
+  #views: Map<string, ReferenceResolver> | undefined;
   #keys: readonly string[] | undefined;
 
   constructor(entries: readonly ConfigEntry[], scope: ConfigScope, options: ConfigOptions) {
     this.#scope = scope;
-    this.#limits = { ...DEFAULT_REFERENCE_LIMITS, ...options.limits };
+    this.#limits =
+      options.limits === undefined ? DEFAULT_REFERENCE_LIMITS : { ...DEFAULT_REFERENCE_LIMITS, ...options.limits };
     const previous = this.#follows(options.previous);
     const before = previous === undefined ? NOTHING : previous.#held;
     const changed = changedEntryKeys(before.entries, entries);
     for (const key of before.refused.keys()) changed.add(key);
     const { stacks, refused } = collectStacks(entries, scope, previous === undefined ? undefined : changed);
     this.#refused = refused;
-    this.#slots = new Map(before.slots);
-    this.#faults = new Map(before.faults);
-    this.#rollingOut = new Set(before.rollingOut);
+    this.#slots = new SlotTable(before.slots);
+    this.#faults = before.faults;
+    this.#rollingOut = before.rollingOut;
     this.#users = new ReferenceUsers(before.users);
     for (const key of changed) this.#place(key, stacks.get(key));
     this.#varying = this.#candidatesByKey();
-    const touched = new Set(previous === undefined ? changed : this.#users.reached(changed));
+    const touched = previous === undefined ? new Set(changed) : this.#users.reached(changed);
     for (const key of this.#varying.keys()) touched.add(key);
     this.#touched = touched;
     this.#followed = previous?.mark;
     const base = this.#resolver(NOBODY, (key) => (touched.has(key) ? undefined : this.#slots.get(key)?.resolved));
     for (const key of touched) this.#fill(key, base, options.flags);
-    this.faults = [...this.#faults.keys()].sort().flatMap((key) => this.#faults.get(key) ?? []);
+    this.faults =
+      this.#faults.size === 0
+        ? NO_FAULTS
+        : [...this.#faults.keys()].sort().flatMap((key) => this.#faults.get(key) ?? []);
     if (previous !== undefined && [...changed].every((key) => previous.has(key) === this.has(key)))
       this.#keys = previous.keys();
     this.#held = {
-      ...{ entries, slots: this.#slots, refused, faults: this.#faults, users: this.#users },
+      entries,
+      slots: this.#slots,
+      refused,
+      faults: this.#faults,
+      users: this.#users,
       rollingOut: this.#rollingOut,
     };
   }
@@ -168,7 +183,7 @@ class CompiledConfig implements ConfigSnapshot {
   }
 
   has(key: string): boolean {
-    return this.#slots.has(key);
+    return this.#slots.get(key) !== undefined;
   }
 
   get isVarying(): boolean {
@@ -192,7 +207,7 @@ class CompiledConfig implements ConfigSnapshot {
   }
 
   keys(): readonly string[] {
-    this.#keys ??= [...this.#slots.keys()].sort();
+    this.#keys ??= this.#slots.keys().sort();
     return this.#keys;
   }
 
@@ -231,14 +246,20 @@ class CompiledConfig implements ConfigSnapshot {
   #place(key: string, stack: Stack | undefined): void {
     const names = stack === undefined ? NO_NAMES : namesOf(stack);
     this.#users.move(key, this.#slots.get(key)?.names ?? NO_NAMES, names);
-    if (stack?.some(({ entry }) => entry.candidate !== undefined)) this.#rollingOut.add(key);
-    else this.#rollingOut.delete(key);
+    const isRollingOut = stack?.some(({ entry }) => entry.candidate !== undefined) === true;
+    if (isRollingOut !== this.#rollingOut.has(key)) {
+      this.#ownRollingOut ??= new Set(this.#rollingOut);
+      if (isRollingOut) this.#ownRollingOut.add(key);
+      else this.#ownRollingOut.delete(key);
+      this.#rollingOut = this.#ownRollingOut;
+    }
     if (stack === undefined) this.#slots.delete(key);
     else this.#slots.set(key, { stack, names, resolved: undefined, value: undefined, candidates: undefined });
   }
 
   /** Key → the entries with a candidate that its value may depend on, through references too. */
-  #candidatesByKey(): Map<string, Set<ConfigEntry>> {
+  #candidatesByKey(): ReadonlyMap<string, ReadonlySet<ConfigEntry>> {
+    if (this.#rollingOut.size === 0) return NO_CANDIDATES;
     const own = new Map<string, Set<ConfigEntry>>();
     for (const key of this.#rollingOut) {
       const entries = this.#slots.get(key)?.stack.map(({ entry }) => entry) ?? [];
@@ -275,8 +296,15 @@ class CompiledConfig implements ConfigSnapshot {
       }
       this.#slots.set(key, { ...slot, resolved, value: resolved?.value, candidates });
     }
-    if (faults.length > 0) this.#faults.set(key, faults);
-    else this.#faults.delete(key);
+    if (faults.length > 0) this.#setFaults(key, faults);
+    else if (this.#faults.has(key)) this.#setFaults(key, undefined);
+  }
+
+  #setFaults(key: string, faults: readonly Fault[] | undefined): void {
+    this.#ownFaults ??= new Map(this.#faults);
+    if (faults === undefined) this.#ownFaults.delete(key);
+    else this.#ownFaults.set(key, faults);
+    this.#faults = this.#ownFaults;
   }
 
   #pick(
@@ -296,6 +324,7 @@ class CompiledConfig implements ConfigSnapshot {
     }
     if (exposed.size === 0) return slot.value;
     const name = `${mark}${key}`;
+    this.#views ??= new Map();
     let view = this.#views.get(name);
     if (view === undefined) {
       if (this.#views.size >= MAX_VIEWS) this.#views.clear();

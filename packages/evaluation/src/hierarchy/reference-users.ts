@@ -19,7 +19,7 @@ export class ReferenceUsers {
   }
 
   /** The keys, and all that lean on one of them, directly or by others. */
-  reached(keys: ReadonlySet<string>): ReadonlySet<string> {
+  reached(keys: ReadonlySet<string>): Set<string> {
     const found = new Set(keys);
     for (const key of found) for (const user of this.of(key)) found.add(user);
     return found;
