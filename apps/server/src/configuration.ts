@@ -202,10 +202,14 @@ async function keepOpen(
   const sealed = onError('sensitive values cannot be opened; the secret store is away');
   const open = (): void => {
     if (cipher.isOpen(feed.state)) return;
+    const before = cipher.unwrapped;
     cipher
       .open(feed.state)
       .catch(sealed)
-      .finally(() => environments.forget());
+      .finally(() => {
+        // While the secret store is away nothing new is there.
+        if (cipher.unwrapped !== before) environments.forget();
+      });
   };
   feed.onChange(({ items }) => {
     if (items.some(({ after }) => isSealed(after))) open();

@@ -20,6 +20,8 @@ import type { ValueCipher } from './value-cipher.js';
 /** What rollouts add: the candidate of an entry or of a flag, while one is under way. */
 export interface Candidates {
   configCandidate(item: Item<ConfigContentStored>): ConfigEntry['candidate'];
+  /** A candidate of the entry is a secret that cannot be read yet. */
+  isSealed(item: Item<ConfigContentStored>): boolean;
   flagCandidate(item: Item<FlagContent>): Omit<FlagCandidate, 'flag'> | undefined;
   /** The entry or flag that a rollout is about; undefined for a policy. */
   targetOf(rollout: AnyItem): { readonly kind: 'config' | 'flag'; readonly id: string } | undefined;
@@ -200,13 +202,16 @@ function nextEntries(
   return entries;
 }
 
-function secretsOf(scope: ResourceScope, { state, cipher }: DocumentParts): Omit<ScopeDocument, 'document'> {
+function secretsOf(
+  scope: ResourceScope,
+  { state, cipher, candidates }: DocumentParts,
+): Omit<ScopeDocument, 'document'> {
   const sensitiveKeys = new Set<string>();
   let isPartial = false;
   for (const item of state.all<ConfigContentStored>('config')) {
     if (!item.content.sensitive || !countsIn(item, scope)) continue;
     sensitiveKeys.add(item.key);
-    isPartial ||= cipher.plain(item) === undefined;
+    isPartial ||= cipher.plain(item) === undefined || candidates.isSealed(item);
   }
   return { sensitiveKeys, isPartial };
 }

@@ -272,4 +272,23 @@ describe('environments', () => {
     expect(within).not.toBe(before);
     expect(after).toBe(before);
   });
+
+  it('go on as they are when a secret of another place can be read, and tell only who had to do without it', () => {
+    const feed = new Feed();
+    const cipher = new Cipher();
+    const environments = new Environments(feed, cipher, () => candidatesOf(feed.state, cipher));
+    const [, , prod, test] = scopes as [ResourceScope, ResourceScope, ResourceScope, ResourceScope];
+    feed.write('config', 'c1', 'a', prod, { value: 'plain', type: 'string' });
+    feed.write('config', 'c2', 'a', test, { value: 'hush', type: 'string', sensitive: true });
+    const before = environments.view(prod);
+    expect(environments.view(test)).toMatchObject({ isPartial: true });
+    const told: boolean[] = [];
+    environments.onChange((isTouched) => told.push(isTouched(prod), isTouched(test)));
+    cipher.isOpen = true;
+    environments.forget();
+    expect(told).toEqual([false, true]);
+    expect(environments.view(prod)).toBe(before);
+    expect(environments.view(test).compiled.config('a', {}, 0)).toBe('hush');
+    expect(environments.view(test)).toMatchObject({ isPartial: false });
+  });
 });

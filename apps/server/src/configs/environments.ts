@@ -80,10 +80,17 @@ export class Environments {
     return Math.max(...scopes.map((scope) => this.#revisions.get(scopeSlot(scope)) ?? 0));
   }
 
-  /** After values became readable that were not. */
+  /** After values became readable that were not: what had to do without one is made anew. */
   forget(): void {
-    this.#kept.clear();
-    for (const listener of this.#listeners) listener(() => true);
+    const partial: EnvironmentView[] = [];
+    for (const [slot, { view }] of this.#kept) {
+      if (!view.isPartial) continue;
+      partial.push(view);
+      this.#kept.delete(slot);
+    }
+    if (partial.length === 0) return;
+    const slots = new Set(partial.map(scopeSlot));
+    for (const listener of this.#listeners) listener((scope) => slots.has(scopeSlot(scope)));
   }
 
   /** Called when something changed, with a function that says for which scopes. Returns the function that ends it. */

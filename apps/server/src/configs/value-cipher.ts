@@ -33,6 +33,7 @@ export class ValueCipher {
   /** By the content they are part of, and gone with it. */
   readonly #values = new WeakMap<ConfigContentStored, JsonValue>();
   #current: DataKey | undefined;
+  #unwrapped = 0;
 
   constructor(dataKeys: DataKeys, nowMs: () => number = Date.now) {
     this.#dataKeys = dataKeys;
@@ -53,6 +54,7 @@ export class ValueCipher {
     if (!this.#opened.has(encrypted.key)) {
       if (this.#opened.size >= maxOpenedKeys) this.#opened.clear();
       this.#opened.set(encrypted.key, await this.#dataKeys.unwrapDataKey(encrypted.key, purpose));
+      this.#unwrapped += 1;
     }
     return this.#openWith(this.#opened.get(encrypted.key) as Buffer, encrypted);
   }
@@ -88,6 +90,11 @@ export class ValueCipher {
       });
     }
     if (fault !== undefined) throw fault;
+  }
+
+  /** Changes when data keys were unwrapped: something may be readable that was not. */
+  get unwrapped(): number {
+    return this.#unwrapped;
   }
 
   /** Whether every sensitive value of the state can be read. */

@@ -24,6 +24,12 @@ export function candidatesOf(state: ConfigurationState, cipher: Pick<ValueCipher
       const value = target.encrypted === undefined ? target.value : cipher.opened(target.encrypted);
       return value === undefined ? undefined : { value, rollout };
     },
+    isSealed: ({ id }) => {
+      const target = byTarget.get(id)?.target;
+      return (
+        target?.kind === 'config' && target.encrypted !== undefined && cipher.opened(target.encrypted) === undefined
+      );
+    },
     flagCandidate: ({ id }) => {
       const { target, rollout } = byTarget.get(id) ?? {};
       if (target?.kind !== 'flag' || rollout === undefined) return undefined;
