@@ -35,6 +35,18 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     ['p if { true with f as q }\nf(x) := x\nq := 1 if input.missing', true],
     ['p := x if { x := f(7) with f as q\n}\nf(x) := x\nq := 1', 1],
     ['p if { data.base.names with data.base.names as count }', 'rego_unsafe_var_error:2'],
+    // An element compared with its own index is looked for in a loop.
+    ['p if { some i, x in [null, 1, "a"]; i == x }', true],
+    ['p if { some i, x in [1, 0]; x == i }', 'undefined'],
+    ['p if { some x in [1, 0]; x == x }', true],
+    ['p if { input.list[i] == i }', 'undefined'],
+    ['p if { {"a": "a"}[i] == i }', true],
+    // A function in the place of a document leaves none.
+    ['p := x if { x := data.base.list with data.base.names as f }\nf(x) := x', [1, 3]],
+    ['p if { data.base.names with data.base.names as f }\nf(x) := x', 'undefined'],
+    ['p if { not data.base.names with data.base.names as f }\nf(x) := x', true],
+    ['p := [x | x := q with data.t.q as f]\nf(x) := x\nq := 1', []],
+    ['p := [x | x := data.base with data.base as f]\nf(x) := x', []],
     ['p := strings.render_template("x", {k: 1 | k = input.list[_]})', 'undefined'],
     // Entries are in the order of their keys, and the type of the last stands for all.
     ['p if { some [y, z] in {input.user: input, input.b: 1} }', 'undefined'],

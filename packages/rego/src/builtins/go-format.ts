@@ -307,6 +307,8 @@ class Formatter {
     const argument = this.args[this.next];
     if (argument === undefined) return `%!${verb}(MISSING)`;
     this.next++;
+    // `%+v` asks for fields, not for signs; big integers look at the flag themselves.
+    if (verb === 'v' && typeName(argument) !== '*big.Int') directive.plus = false;
     if (verb === 'T') return pad(typeName(argument), directive);
     return formatArgument(argument, verb, directive) ?? `%!${verb}(${describe(argument, directive)})`;
   }

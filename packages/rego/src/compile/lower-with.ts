@@ -11,7 +11,7 @@ import { walkBody, walkTerm } from './walk.js';
 
 interface Collected {
   input: { path: readonly Atom[]; value: Atom }[];
-  data: { path: readonly Value[]; value: Atom }[];
+  data: { path: readonly Value[]; value: Atom | undefined }[];
   functions: { target: number | string; by: Replacement }[];
   hiddenSets: number[];
   hiddenExtents: number[];
@@ -94,7 +94,8 @@ export function lowerWith(lowerer: Lowerer, modifiers: Expression['with']): numb
       collected.input.push({ path: keys, value: lowerer.atom(modifier.value) });
     } else {
       const keys = documentPath(lowerer.builder, modifier) ?? [];
-      collected.data.push({ path: keys, value: lowerer.atom(modifier.value) });
+      const isFunction = lowerer.builder.functionSet(modifier.value) !== undefined;
+      collected.data.push({ path: keys, value: isFunction ? undefined : lowerer.atom(modifier.value) });
       hide(lowerer.builder.tree.find(keys), collected);
     }
   }

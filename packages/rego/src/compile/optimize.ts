@@ -254,7 +254,9 @@ export class Optimizer {
       const step = steps[i] as Step;
       const next = steps[i + 1];
       const wanted = step.step === 'iterate' && next?.step === 'equal' ? otherSide(next, step.value) : undefined;
-      const isFree = step.step === 'iterate' && !used.has(step.value) && !used.has(step.key);
+      // The loop's own key is known only inside of it.
+      const isOwn = step.step === 'iterate' && wanted?.op === 'local' && wanted.slot === step.key;
+      const isFree = step.step === 'iterate' && !used.has(step.value) && !used.has(step.key) && !isOwn;
       if (step.step === 'iterate' && wanted !== undefined && isFree) {
         const from = step.from;
         if (!mentions.isAfter(step.value, i + 1) && !(step.key >= 0 && mentions.isAfter(step.key, i + 1))) {

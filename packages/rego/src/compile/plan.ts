@@ -80,7 +80,8 @@ export interface Replacement {
 
 export interface WithModifiers {
   readonly input: readonly { readonly path: readonly Atom[]; readonly value: Atom }[];
-  readonly data: readonly { readonly path: readonly Value[]; readonly value: Atom }[];
+  /** A function in the place of a document leaves none: no value. */
+  readonly data: readonly { readonly path: readonly Value[]; readonly value: Atom | undefined }[];
   /** By rule set index or built-in name. */
   readonly functions: readonly { readonly target: number | string; readonly by: Replacement }[];
   /** Rule sets and extents the data targets hide. */

@@ -57,7 +57,7 @@ function renameModifiers(modifiers: WithModifiers, renaming: Renaming): WithModi
   return {
     ...modifiers,
     input: modifiers.input.map(({ path, value }) => ({ path: path.map(atom), value: atom(value) })),
-    data: modifiers.data.map(({ path, value }) => ({ path, value: atom(value) })),
+    data: modifiers.data.map(({ path, value }) => ({ path, value: value && atom(value) })),
     functions: modifiers.functions.map(({ target: of, by }) => ({
       target: of,
       by: by.value === undefined ? by : { ...by, value: atom(by.value) },

@@ -244,7 +244,7 @@ export class Emitter {
     const { modifiers } = step;
     const atoms = [
       ...modifiers.input.flatMap(({ path, value }) => [...path, value]),
-      ...modifiers.data.map(({ value }) => value),
+      ...modifiers.data.flatMap(({ value }) => (value === undefined ? [] : [value])),
       ...modifiers.functions.flatMap(({ by }) => (by.value === undefined ? [] : [by.value])),
     ];
     const cases = atoms

@@ -8,7 +8,7 @@ import type { Location } from '../syntax/ast.js';
 import { get, keyOf, ObjectBuilder, type Value } from '../values/index.js';
 import type { StepObserver } from './closures.js';
 import { compareBy, mergeDocuments, runBuiltin } from './operations.js';
-import { type Mock, replaceAt, Snapshot, type World } from './world.js';
+import { type Mock, removeAt, replaceAt, Snapshot, type World } from './world.js';
 
 /** The code of one rule set, as a back end made it. */
 export interface CompiledSet {
@@ -179,7 +179,9 @@ export class Engine {
     }
     if (modifiers.data.length > 0) {
       let { data } = world.snapshot;
-      for (const { path, value } of modifiers.data) data = replaceAt(data, path, read(value));
+      for (const { path, value } of modifiers.data) {
+        data = value === undefined ? removeAt(data, path) : replaceAt(data, path, read(value));
+      }
       derived.snapshot = new Snapshot(data, this.plan.basePaths);
       derived.hidden = new Set([...(world.hidden ?? []), ...modifiers.hiddenSets]);
       derived.hiddenExtents = new Set([...(world.hiddenExtents ?? []), ...modifiers.hiddenExtents]);

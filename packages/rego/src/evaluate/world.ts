@@ -6,7 +6,7 @@
 import type { Builtin } from '../builtins/builtin.js';
 import type { ContextOptions } from '../builtins/index.js';
 import { RegoEvaluationError } from '../errors.js';
-import { entriesOf, get, isObject, type Key, ObjectBuilder, type Value } from '../values/index.js';
+import { compare, entriesOf, get, isObject, type Key, ObjectBuilder, type Value } from '../values/index.js';
 import { type ModuleToValue, SessionContext } from './session-context.js';
 
 /** Deterministic bounds of one evaluation, and a deadline. */
@@ -225,5 +225,20 @@ export function replaceAt(document: Value | undefined, path: readonly Value[], v
     inner = get(document, key);
   }
   builder.set(key, replaceAt(inner, rest, value));
+  return builder.build();
+}
+
+/** The document without what is at the path; without a path an empty one. */
+export function removeAt(document: Value, path: readonly Value[]): Value {
+  const [key, ...rest] = path;
+  if (key === undefined) return {};
+  if (!isObject(document)) return document;
+  const inner = get(document, key);
+  if (inner === undefined) return document;
+  const builder = new ObjectBuilder();
+  for (const [name, element] of entriesOf(document)) {
+    if (compare(name, key) !== 0) builder.set(name, element);
+    else if (rest.length > 0) builder.set(name, removeAt(inner, rest));
+  }
   return builder.build();
 }
