@@ -227,6 +227,7 @@ export class Policy {
     world.snapshot = this.snapshot;
     const { session } = world;
     session.start(options.limits ?? this.defaults.limits, options.strictBuiltinErrors === true, this.context(options));
+    session.begin();
     return world;
   }
 
@@ -236,6 +237,7 @@ export class Policy {
   }
 
   private end(world: World): void {
+    world.session.finish();
     world.input = undefined;
     this.idle = world;
   }

@@ -1,5 +1,5 @@
 /** Arrays. */
-import { isArray, type Value } from '../values/index.js';
+import { holdList, isArray, type Value, work } from '../values/index.js';
 import { type Builtin, family } from './builtin.js';
 import { arrayOperand, integerOperand } from './operands.js';
 import { array, number } from './type-decl.js';
@@ -12,6 +12,7 @@ export const arrayBuiltins: readonly Builtin[] = family('array', {
     evaluate(args, context) {
       const [x, y] = [arrayOperand(args, 1), arrayOperand(args, 2)];
       context.charge(x.length + y.length);
+      holdList(x.length + y.length);
       return x.length === 0 ? y : y.length === 0 ? x : [...x, ...y];
     },
   },
@@ -21,6 +22,10 @@ export const arrayBuiltins: readonly Builtin[] = family('array', {
     result: { flattened: array() },
     evaluate(args) {
       const items = arrayOperand(args, 1);
+      let length = items.length;
+      for (const item of items) if (isArray(item)) length += item.length;
+      work(length >> 3);
+      holdList(length);
       return items.some(isArray) ? (items as Value[][]).flat() : items;
     },
   },
@@ -28,7 +33,12 @@ export const arrayBuiltins: readonly Builtin[] = family('array', {
     about: 'The array in reverse order.',
     args: { arr: array() },
     result: { rev: array() },
-    evaluate: (args) => arrayOperand(args, 1).toReversed(),
+    evaluate(args) {
+      const items = arrayOperand(args, 1);
+      work(items.length >> 3);
+      holdList(items.length);
+      return items.toReversed();
+    },
   },
   'array.slice': {
     about: 'The elements from one index up to, not including, another; indices are clamped.',
@@ -38,7 +48,10 @@ export const arrayBuiltins: readonly Builtin[] = family('array', {
       const items = arrayOperand(args, 1);
       const start = integerOperand(args, 2);
       const stop = Math.min(Math.max(integerOperand(args, 3), 0), items.length);
-      return items.slice(Math.min(Math.max(start, 0), stop), stop);
+      const from = Math.min(Math.max(start, 0), stop);
+      work((stop - from) >> 6);
+      holdList((stop - from) >> 3);
+      return items.slice(from, stop);
     },
   },
 });

@@ -2,7 +2,11 @@
  * Text and bytes: UTF-8, base64 and hexadecimal without any API beyond the language's and
  * TextEncoder. Bytes that are not UTF-8 become U+FFFD when they turn into a string.
  */
+import { holdText, work } from '../values/index.js';
 import { fail } from './errors.js';
+
+/** Bytes between two notes of work; a multiple of three. */
+const LOOK_EVERY = 192;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -25,7 +29,9 @@ export const BASE64_URL_RAW: Base64Layout = { urlSafe: true, padded: false };
 export function encodeBase64(bytes: Uint8Array, layout: Base64Layout): string {
   const alphabet = layout.urlSafe ? URL_SAFE : STANDARD;
   let out = '';
+  holdText(bytes.length);
   for (let i = 0; i < bytes.length; i += 3) {
+    if (i % LOOK_EVERY === 0) work(LOOK_EVERY >> 2);
     const left = bytes.length - i;
     const group = ((bytes[i] as number) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
     out += (alphabet[group >> 18] as string) + (alphabet[(group >> 12) & 63] as string);
@@ -56,6 +62,7 @@ export function decodeBase64(text: string, layout: Base64Layout): Uint8Array {
   for (;;) {
     let group = 0;
     let count = 0;
+    if ((at & 255) < 4) work(64);
     while (count < 4) {
       if (at >= text.length) {
         if (count === 0) return out.subarray(0, length);
@@ -106,18 +113,27 @@ export function decodeBase64Url(text: string): Uint8Array {
 
 export function encodeHex(bytes: Uint8Array): string {
   let out = '';
+  holdText(bytes.length * 2);
+  work(bytes.length >> 1);
   for (const byte of bytes) out += byte.toString(16).padStart(2, '0');
   return out;
 }
 
+/** The digit a byte stands for, or -1. */
+const HEX_DIGITS = Int8Array.from({ length: 256 }, (_, code) => {
+  const digit = Number.parseInt(String.fromCharCode(code), 16);
+  return Number.isNaN(digit) ? -1 : digit;
+});
+
 /** Errors: `BuiltinFailure` with Go's wording. */
 export function decodeHex(text: string): Uint8Array {
   const source = utf8(text);
+  work(source.length >> 3);
   const out = new Uint8Array(source.length >> 1);
   const nibble = (at: number): number => {
     const code = source[at] as number;
-    const value = Number.parseInt(String.fromCharCode(code), 16);
-    if (Number.isNaN(value)) {
+    const value = HEX_DIGITS[code] as number;
+    if (value < 0) {
       const shown =
         code >= 32 && code < 127
           ? `U+00${code.toString(16).toUpperCase()} '${String.fromCharCode(code)}'`

@@ -12,6 +12,7 @@ import {
   stringifyJson,
   toJsonValue,
   type Value,
+  work,
 } from '../values/index.js';
 import { type Builtin, type BuiltinEntry, family } from './builtin.js';
 import {
@@ -116,6 +117,7 @@ function encodeQuery(value: Value): string {
 function decodeQuery(query: string): Value {
   const out: Record<string, Value[]> = {};
   for (const part of query.split('&')) {
+    work(8);
     if (part.includes(';')) fail('invalid semicolon separator in query');
     if (part === '') continue;
     const equals = part.indexOf('=');

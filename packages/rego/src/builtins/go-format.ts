@@ -3,7 +3,17 @@
  * The directive is parsed into flags, width, precision and verb; a verb that does not fit its
  * argument prints as Go's `%!d(string=hi)`.
  */
-import { BigNumber, formatTerm, isInteger, isNumber, toBigInt, toDouble, type Value } from '../values/index.js';
+import {
+  BigNumber,
+  formatTerm,
+  holdText,
+  isInteger,
+  isNumber,
+  toBigInt,
+  toDouble,
+  type Value,
+  work,
+} from '../values/index.js';
 import { formatFloat } from './go-float.js';
 import { quoteAscii, quoteGo, quoteRune } from './go-quote.js';
 
@@ -20,7 +30,7 @@ interface Directive {
   precision: number | undefined;
 }
 
-/** Widths beyond this are refused by Go too. */
+/** Go refuses digits after a number beyond this. */
 const MAX_WIDTH = 1_000_000;
 const MIN_INT64 = -(2n ** 63n);
 const MAX_INT64 = 2n ** 63n - 1n;
@@ -56,6 +66,7 @@ const plainDirective = (): Directive => ({
 
 function pad(text: string, directive: Directive): string {
   const width = directive.width ?? 0;
+  holdText(Math.max(width, text.length));
   const length = width === 0 ? 0 : [...text].length;
   if (length >= width) return text;
   const fill = width - length;
@@ -68,6 +79,7 @@ function sign(isNegative: boolean, directive: Directive): string {
 
 function padNumber(prefix: string, digits: string, directive: Directive): string {
   if (directive.zero && !directive.minus && directive.width !== undefined && directive.precision === undefined) {
+    holdText(directive.width);
     return prefix + digits.padStart(directive.width - prefix.length, '0');
   }
   return pad(prefix + digits, { ...directive, zero: false });
@@ -92,6 +104,7 @@ function formatInteger(value: bigint, verb: string, directive: Directive): strin
   if (radix !== undefined) {
     const magnitude = value < 0n ? -value : value;
     if (directive.precision === 0 && value === 0n) return pad('', { ...directive, zero: false });
+    holdText(directive.precision ?? 0);
     const raw = magnitude.toString(radix).padStart(directive.precision ?? 0, '0');
     const digits = verb === 'X' ? raw.toUpperCase() : raw;
     return padNumber(sign(value < 0n, directive) + integerPrefix(verb, digits, directive), digits, directive);
@@ -115,6 +128,7 @@ function formatDouble(value: number, verb: string, directive: Directive): string
   const prefix = sign(value < 0 || Object.is(value, -0), directive);
   const magnitude = Math.abs(value);
   const { precision } = directive;
+  holdText(precision ?? 0);
   const emit = (digits: string): string => padNumber(prefix, digits, { ...directive, precision: undefined });
   switch (verb) {
     case 'v':
@@ -246,6 +260,7 @@ class Formatter {
   run(): string {
     let out = '';
     while (this.at < this.format.length) {
+      work(2);
       const percent = this.format.indexOf('%', this.at);
       if (percent < 0) {
         out += this.format.slice(this.at);
@@ -349,8 +364,12 @@ class Formatter {
     const text = match.exec(this.format)?.[0];
     if (text === undefined) return undefined;
     this.at += text.length;
-    const value = Number(text);
-    return value > MAX_WIDTH ? undefined : value;
+    // As in Go, a number that is too large before its last digit ends the format.
+    if (Number(text.slice(0, -1)) > MAX_WIDTH) {
+      this.at = this.format.length;
+      return undefined;
+    }
+    return Number(text);
   }
 
   /** An explicit argument index such as `[2]`; says whether there was one. */
@@ -358,6 +377,7 @@ class Formatter {
     if (this.peek() !== '[') return false;
     this.reordered = true;
     const end = this.format.indexOf(']', this.at);
+    work((end < 0 ? this.format.length - this.at : end - this.at) >> 5);
     if (end < 0) {
       this.isGoodIndex = false;
       this.at++;

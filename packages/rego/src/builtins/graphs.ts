@@ -19,6 +19,7 @@ function reachable(edges: ObjectValue, initial: readonly Value[], context: Built
     context.charge(1);
     const next = get(edges, node);
     if (next === undefined || !reached.add(node)) continue;
+    context.charge(neighboursOf(next).length >> 1);
     for (const neighbour of neighboursOf(next)) if (!reached.has(neighbour)) queue.push(neighbour);
   }
   return reached.build();
@@ -58,6 +59,7 @@ class PathFinder {
   }
 
   private isOnPath(node: Value): boolean {
+    this.context.charge(this.path.length >> 4);
     return this.path.some((other) => equal(other, node));
   }
 }

@@ -18,9 +18,11 @@ import {
   ObjectBuilder,
   type ObjectValue,
   RegoSet,
+  size,
   toInteger,
   typeOf,
   type Value,
+  work,
 } from '../values/index.js';
 import { type Builtin, type BuiltinContext, family } from './builtin.js';
 import { fail } from './errors.js';
@@ -39,6 +41,7 @@ function parsePath(value: Value): Path {
     throw operandError(2, `${wanted} but got ${typeOf(value)}`);
   }
   if (value === '') return [];
+  work(value.length >> 3);
   const parts = value.replace(/^\/+/, '').split('/');
   return parts.map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
@@ -51,6 +54,7 @@ function toTree(all: readonly Path[]): PathTree {
   for (const one of all) {
     if (one.length === 0) continue;
     let node: PathTree | null = root;
+    work(one.length);
     for (const segment of one.slice(0, -1)) {
       const key = keyOf(segment);
       let child: PathTree | null | undefined = node.get(key);
@@ -68,6 +72,7 @@ function toTree(all: readonly Path[]): PathTree {
 
 function filter(value: Value, tree: PathTree | null): Value {
   if (tree === null || typeof value !== 'object' || value === null) return value;
+  work(1);
   if (isArray(value)) {
     return value.flatMap((item, i) => {
       const below = tree.get(String(i));
@@ -96,6 +101,7 @@ function remove(value: Value, tree: PathTree | null | undefined): Value | undefi
   if (tree === undefined) return value;
   if (tree === null) return undefined;
   if (typeof value !== 'object' || value === null) return value;
+  work(1);
   if (isArray(value)) {
     return value.map((item, i) => remove(item, tree.get(String(i)))).filter((item) => item !== undefined);
   }
@@ -145,12 +151,14 @@ function childOf(container: Value, segment: Value): Value {
 function withMember(source: ObjectValue, key: Value, value: Value | undefined): ObjectValue {
   const builder = new ObjectBuilder();
   const changed = keyOf(key);
+  work((size(source) ?? 0) + 1);
   for (const [name, member] of entriesOf(source)) if (keyOf(name) !== changed) builder.set(name, member);
   if (value !== undefined) builder.set(key, value);
   return builder.build();
 }
 
 function withoutElement(source: RegoSet, value: Value): RegoSet {
+  work(source.size);
   const rest = new Map(source.entries());
   rest.delete(keyOf(value));
   return rest.size === 0 ? EMPTY_SET : new RegoSet(rest);
@@ -159,6 +167,7 @@ function withoutElement(source: RegoSet, value: Value): RegoSet {
 function insertInto(container: Value, segment: Value, value: Value): Value {
   if (isArray(container)) {
     const index = toIndex(container.length, segment);
+    work(1 + (container.length >> 6));
     if (index < 0 || index > container.length) fail('index for array insertion out of bounds');
     return container.toSpliced(index, 0, value);
   }

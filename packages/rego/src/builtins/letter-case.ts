@@ -4,6 +4,8 @@
  * character itself or to its simple mapping.
  */
 
+import { work } from '../values/index.js';
+
 const ASCII = /^[\u0020-\u007f]*$/;
 
 /** Simple mappings where JavaScript's full mapping has several characters, or where Go differs. */
@@ -31,6 +33,7 @@ const RUNS = /[\u0020-\u007f]+|[^\u0020-\u007f]/gu;
 function mapRuns(text: string, convert: (run: string) => string, special: ReadonlyMap<string, string>): string {
   const known = new Map<string, string>();
   return text.replace(RUNS, (run) => {
+    work(2);
     if (run.charCodeAt(0) < 0x80 && run.charCodeAt(0) >= 0x20) return convert(run);
     let mapped = known.get(run);
     if (mapped === undefined) {

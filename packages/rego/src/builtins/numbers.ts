@@ -1,5 +1,5 @@
 /** Ranges of numbers, and random numbers that stay the same within a query. */
-import { fromBigInt, type NumberValue, type Value } from '../values/index.js';
+import { fromBigInt, holdList, type NumberValue, type Value } from '../values/index.js';
 import { type Builtin, type BuiltinContext, family } from './builtin.js';
 import { fail } from './errors.js';
 import { bigIntOperand, integerOperand, stringOperand } from './operands.js';
@@ -16,7 +16,9 @@ function range(args: readonly Value[], step: bigint, context: BuiltinContext): r
   for (let i = 0n; i < count; i++) {
     if (out.length % CHARGE_EVERY === 0) {
       const left = count - i;
-      context.charge(left < BigInt(CHARGE_EVERY) ? Number(left) : CHARGE_EVERY);
+      const next = left < BigInt(CHARGE_EVERY) ? Number(left) : CHARGE_EVERY;
+      context.charge(next);
+      holdList(next);
     }
     out.push(fromBigInt(from + i * by));
   }
@@ -25,7 +27,8 @@ function range(args: readonly Value[], step: bigint, context: BuiltinContext): r
 
 function smallRange(from: number, to: number, context: BuiltinContext): readonly number[] {
   const length = Math.abs(to - from) + 1;
-  context.charge(Math.min(length, Number.MAX_SAFE_INTEGER));
+  context.charge(length);
+  holdList(length);
   const by = from <= to ? 1 : -1;
   const out: number[] = [];
   for (let i = 0; i < length; i++) out.push(from + i * by);

@@ -16,6 +16,7 @@ import {
   size,
   sortedKeys,
   type Value,
+  work,
 } from '../values/index.js';
 import { type Builtin, type BuiltinContext, family } from './builtin.js';
 import { OperandError } from './errors.js';
@@ -35,7 +36,10 @@ function keysParameter(args: readonly Value[], context: BuiltinContext): Readonl
 
 function select(source: ObjectValue, isWanted: (key: Value) => boolean): ObjectValue {
   const builder = new ObjectBuilder();
-  for (const [key, value] of entriesOf(source)) if (isWanted(key)) builder.set(key, value);
+  for (const [key, value] of entriesOf(source)) {
+    work(1);
+    if (isWanted(key)) builder.set(key, value);
+  }
   return builder.build();
 }
 
@@ -63,6 +67,7 @@ function mergeMany(items: readonly Value[], context: BuiltinContext): ObjectValu
 function lookUp(container: Value, path: Value): Value | undefined {
   if (!isArray(path)) return get(container, path);
   let current: Value | undefined = container;
+  work(path.length >> 2);
   for (const key of path) {
     if (current === undefined) return undefined;
     current = get(current, key);
@@ -79,6 +84,7 @@ function isSubsetOf(sub: Value, superset: Value): boolean {
 
 function isObjectSubset(sub: ObjectValue, superset: ObjectValue): boolean {
   for (const [key, value] of entriesOf(sub)) {
+    work(1);
     const other = get(superset, key);
     if (other === undefined || !isSubsetOf(value, other)) return false;
   }
@@ -86,6 +92,7 @@ function isObjectSubset(sub: ObjectValue, superset: ObjectValue): boolean {
 }
 
 function isSetSubset(sub: RegoSet, superset: RegoSet): boolean {
+  work(sub.size >> 2);
   for (const key of sub.entries().keys()) if (!superset.hasKey(key)) return false;
   return true;
 }
@@ -93,6 +100,7 @@ function isSetSubset(sub: RegoSet, superset: RegoSet): boolean {
 function isArrayPart(sub: readonly Value[], superset: readonly Value[]): boolean {
   if (sub.length === 0) return true;
   for (let start = 0; start + sub.length <= superset.length; start++) {
+    work(1);
     if (sub.every((item, i) => equal(item, superset[start + i] as Value))) return true;
   }
   return false;

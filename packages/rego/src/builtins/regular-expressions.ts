@@ -1,5 +1,5 @@
 /** Regular expressions in RE2 syntax, and globs over paths and as sets of texts. */
-import { isArray, quote, type Value } from '../values/index.js';
+import { holdText, isArray, quote, type Value, work } from '../values/index.js';
 import { type Builtin, type BuiltinContext, family } from './builtin.js';
 import { utf8 } from './bytes.js';
 import { fail } from './errors.js';
@@ -90,7 +90,9 @@ function replace(args: readonly Value[], context: BuiltinContext): string {
   let out = '';
   let copied = 0;
   for (const slots of regex.findAll(text, -1, (steps) => context.charge(steps))) {
-    out += text.slice(copied, slots[0]) + regex.expand(replacement, text, slots);
+    const filled = regex.expand(replacement, text, slots);
+    holdText(filled.length);
+    out += text.slice(copied, slots[0]) + filled;
     copied = slots[1] as number;
   }
   return out + text.slice(copied);
@@ -117,6 +119,7 @@ function delimited(template: string, open: string, close: string): readonly Span
 function templateMatch(args: readonly Value[]): boolean {
   const template = stringOperand(args, 1);
   const text = stringOperand(args, 2);
+  work((template.length + text.length) >> CHARGE_SHIFT);
   const [open, close] = [stringOperand(args, 3), stringOperand(args, 4)];
   const openLength = utf8(open).length;
   if (openLength !== 1) fail(`start delimiter has to be exactly one character long but is ${openLength} long`);

@@ -3,6 +3,7 @@
  * pattern of the list that matches wins, and replaced text is not looked at again. Patterns are
  * found by their first character. An empty pattern matches between bytes.
  */
+import { holdText, work } from '../values/index.js';
 import type { BuiltinContext } from './builtin.js';
 
 /** Output beyond this many characters is charged for, so that growth is bounded by the budget. */
@@ -12,6 +13,7 @@ export function replaceAll(text: string, [from, to]: readonly [string, string], 
   if (from === '') return replaceMany(text, [[from, to]], context);
   const parts = text.split(from);
   context.charge((text.length + parts.length * to.length) >> CHARGE_SHIFT);
+  holdText(text.length + (parts.length - 1) * (to.length - from.length));
   return parts.length === 1 ? text : parts.join(to);
 }
 
@@ -56,8 +58,9 @@ function replaceUnits(text: string, pairs: readonly Pair[], context: BuiltinCont
   let copied = 0;
   let wasEmpty = false;
   for (let at = 0; at <= text.length; ) {
+    if ((at & 31) === 0) work(2);
     const canBeEmpty: boolean = !wasEmpty && empty !== undefined && !isInsidePair(text, at);
-    const match = canBeEmpty ? empty : index.get(text.charCodeAt(at))?.find(([from]) => text.startsWith(from, at));
+    const match = canBeEmpty ? empty : firstMatch(index.get(text.charCodeAt(at)), text, at);
     wasEmpty = canBeEmpty;
     if (match === undefined) {
       at++;
@@ -67,8 +70,18 @@ function replaceUnits(text: string, pairs: readonly Pair[], context: BuiltinCont
     at += match[0].length;
     copied = at;
     context.charge(1 + (match[1].length >> CHARGE_SHIFT));
+    holdText(match[1].length);
   }
   return copied === 0 && out === '' ? text : out + text.slice(copied);
+}
+
+function firstMatch(pairs: readonly Pair[] | undefined, text: string, at: number): Pair | undefined {
+  if (pairs === undefined) return undefined;
+  for (const pair of pairs) {
+    work(1 + (pair[0].length >> 6));
+    if (text.startsWith(pair[0], at)) return pair;
+  }
+  return undefined;
 }
 
 function isInsidePair(text: string, at: number): boolean {

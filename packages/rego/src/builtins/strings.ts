@@ -4,7 +4,17 @@
  */
 
 import { toBinaryFloat, truncateFloat } from '../values/binary-float.js';
-import { isArray, isObject, isSet, sortedKeys, toBigInt, type Value } from '../values/index.js';
+import {
+  holdList,
+  holdText,
+  isArray,
+  isObject,
+  isSet,
+  sortedKeys,
+  toBigInt,
+  type Value,
+  work,
+} from '../values/index.js';
 import { countCodePoints } from './aggregates.js';
 import { type Builtin, type BuiltinContext, type BuiltinEntry, family } from './builtin.js';
 import { fail } from './errors.js';
@@ -40,6 +50,7 @@ function unary(
     evaluate(args, context) {
       const text = stringOperand(args, 1);
       context.charge(text.length >> 6);
+      holdText(text.length);
       return apply(text);
     },
   };
@@ -81,7 +92,9 @@ function formatInt(args: readonly Value[]): string {
   const value = numberOperand(args, 1);
   const radix = RADIX.get(numberOperand(args, 2));
   if (radix === undefined) throw operandError(2, 'must be one of {2, 8, 10, 16}');
-  return (toBigInt(value) ?? truncateFloat(toBinaryFloat(value))).toString(radix);
+  const digits = (toBigInt(value) ?? truncateFloat(toBinaryFloat(value))).toString(radix);
+  holdText(digits.length);
+  return digits;
 }
 
 function concat(args: readonly Value[], context: BuiltinContext): string {
@@ -90,6 +103,9 @@ function concat(args: readonly Value[], context: BuiltinContext): string {
   if (!isArray(list) && !isSet(list)) throw typeError(2, list, 'set', 'array');
   const parts = stringListOperand(args, 2);
   context.charge(parts.length);
+  let length = delimiter.length * parts.length;
+  for (const part of parts) length += part.length;
+  holdText(length);
   return parts.join(delimiter);
 }
 
@@ -103,8 +119,9 @@ function indicesOf(text: string, search: string, context: BuiltinContext): numbe
     if (!isPlain) points += countCodePoints(text.slice(counted, at));
     found.push(isPlain ? at : points);
     counted = at;
-    context.charge(1);
+    context.charge(1 + (search.length >> 6));
   }
+  holdList(found.length);
   return found;
 }
 
@@ -120,12 +137,16 @@ function substring(args: readonly Value[]): string {
   const length = integerOperand(args, 3);
   if (start < 0) fail('negative offset');
   const end = length < 0 ? undefined : start + length;
+  work(text.length >> 6);
   return SURROGATES.test(text) ? [...text].slice(start, end).join('') : text.slice(start, end);
 }
 
 /** Splits into characters for an empty delimiter. */
 function split(text: string, delimiter: string): readonly string[] {
-  return delimiter === '' ? [...text] : text.split(delimiter);
+  work(text.length >> (delimiter === '' ? 2 : 5));
+  const parts = delimiter === '' ? [...text] : text.split(delimiter);
+  holdList(parts.length);
+  return parts;
 }
 
 function splitN(args: readonly Value[]): readonly string[] {
@@ -135,11 +156,13 @@ function splitN(args: readonly Value[]): readonly string[] {
 }
 
 function countOccurrences(text: string, search: string): number {
+  work(text.length >> 5);
   return search === '' ? countCodePoints(text) + 1 : text.split(search).length - 1;
 }
 
 function trimStart(text: string, cutset: string): string {
   const characters = new Set(cutset);
+  work((text.length + cutset.length) >> 3);
   let start = 0;
   for (const character of text) {
     if (!characters.has(character)) break;
@@ -150,6 +173,7 @@ function trimStart(text: string, cutset: string): string {
 
 function trimEnd(text: string, cutset: string): string {
   const characters = new Set(cutset);
+  work((text.length + cutset.length) >> 3);
   let end = text.length;
   while (end > 0) {
     const isPair = end > 1 && SURROGATES.test(text[end - 1] as string) && SURROGATES.test(text[end - 2] as string);
@@ -179,7 +203,10 @@ function matchAny(about: string, matches: (text: string, affix: string) => boole
       const texts = listOf(args, 1);
       const affixes = listOf(args, 2);
       context.charge(texts.length + affixes.length);
-      return texts.some((text) => affixes.some((affix) => matches(text, affix)));
+      return texts.some((text) => {
+        work(affixes.length >> 2);
+        return affixes.some((affix) => matches(text, affix));
+      });
     },
   };
 }

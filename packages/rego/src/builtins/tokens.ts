@@ -69,7 +69,8 @@ function decodePart(text: string, name: string): Uint8Array {
   try {
     return decodeBase64Url(text);
   } catch (error) {
-    return fail(`JWT ${name} had invalid encoding: ${(error as Error).message}`);
+    if (!(error instanceof BuiltinFailure)) throw error;
+    return fail(`JWT ${name} had invalid encoding: ${error.message}`);
   }
 }
 
@@ -90,7 +91,8 @@ function decodeHeader(token: Token): ObjectValue {
   try {
     header = toObject(text);
   } catch (error) {
-    return fail(`bad JWT header: ${(error as Error).message}`);
+    if (!(error instanceof BuiltinFailure)) throw error;
+    return fail(`bad JWT header: ${error.message}`);
   }
   return hasKey(header, 'enc') ? fail('JWT is a JWE object, which is not supported') : header;
 }

@@ -1,5 +1,5 @@
 /** Output for people: print, trace, and interpolated strings, which share how they show values. */
-import { formatTerm, isSet, type Value } from '../values/index.js';
+import { formatTerm, holdText, isSet, type Value } from '../values/index.js';
 import { type Builtin, type BuiltinContext, family } from './builtin.js';
 import { HaltError } from './errors.js';
 import { arrayOperand, stringOperand } from './operands.js';
@@ -28,7 +28,11 @@ function templateString(args: readonly Value[], context: BuiltinContext): string
   if (rows.length > 1) {
     throw new HaltError('eval_conflict_error', 'template-strings must not produce multiple outputs');
   }
-  return (rows[0] ?? []).join('');
+  const parts = rows[0] ?? [];
+  let length = 0;
+  for (const part of parts) length += part.length;
+  holdText(length);
+  return parts.join('');
 }
 
 export const tracingBuiltins: readonly Builtin[] = [

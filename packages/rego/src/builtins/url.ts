@@ -2,9 +2,9 @@
  * URLs as Go's net/url reads them: the same components, the same escapes and the same errors.
  * The text is handled as bytes, since escapes may cut through characters.
  */
-import { quote } from '../values/index.js';
+import { quote, work } from '../values/index.js';
 import { fromUtf8, utf8 } from './bytes.js';
-import { fail } from './errors.js';
+import { BuiltinFailure, fail } from './errors.js';
 import { parseIp } from './ip-address.js';
 
 type Mode = 'path' | 'host' | 'zone' | 'user' | 'query' | 'fragment';
@@ -40,6 +40,7 @@ export function unescapeUrl(text: string, mode: Mode): string {
   let isChanged = false;
   const source = utf8(text);
   for (let i = 0; i < source.length; i++) {
+    work(1);
     const byte = source[i] as number;
     if (byte === 37) {
       const sequence = fromUtf8(source.subarray(i, i + 3));
@@ -63,6 +64,7 @@ export function unescapeUrl(text: string, mode: Mode): string {
 export function escapeUrl(text: string, mode: Mode): string {
   let out = '';
   for (const byte of utf8(text)) {
+    work(2);
     if (byte === 32 && mode === 'query') out += '+';
     else if (mustEscape(byte, mode)) out += `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
     else out += String.fromCharCode(byte);
@@ -190,7 +192,8 @@ export function parseUrl(text: string): ParsedUrl {
     if (hash >= 0) url.fragment = unescapeUrl(text.slice(hash + 1), 'fragment');
     return url;
   } catch (error) {
-    return fail(`parse ${quote(text)}: ${(error as Error).message}`);
+    if (!(error instanceof BuiltinFailure)) throw error;
+    return fail(`parse ${quote(text)}: ${error.message}`);
   }
 }
 

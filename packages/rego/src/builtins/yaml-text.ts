@@ -49,6 +49,9 @@ export const yamlBuiltins: readonly Builtin[] = family('encoding', {
     about: 'Whether a string is YAML that JSON can say.',
     args: { x: string },
     result: { result: boolean },
-    evaluate: ([text]) => isValid(text),
+    evaluate([text], context) {
+      if (typeof text === 'string') context.charge(text.length >> 4);
+      return isValid(text);
+    },
   },
 });

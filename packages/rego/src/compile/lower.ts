@@ -8,7 +8,7 @@
  */
 import type { Body, Expression, Location, Term } from '../syntax/ast.js';
 import { isComprehension, operatorName } from '../syntax/ast.js';
-import { keyOf, makeObject, makeSet, type Value } from '../values/index.js';
+import { entriesOf, isArray, isObject, isSet, keyOf, makeObject, makeSet, type Value } from '../values/index.js';
 import { lowerWith } from './lower-with.js';
 import { isEquality } from './model.js';
 import type { Atom, Clause, Comparison, ConstOp, Op, Step } from './plan.js';
@@ -614,13 +614,31 @@ export class Lowerer {
   }
 }
 
+/** Collections a constant may have inside of it: what is larger is made when it is needed, within the budget of the evaluation. */
+const MAX_CONSTANT_WEIGHT = 100_000;
+const weights = new WeakMap<object, number>();
+
+function weightOf(value: Value): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let weight = weights.get(value);
+  if (weight !== undefined) return weight;
+  weight = 1;
+  if (isArray(value) || isSet(value)) for (const member of value.values()) weight += weightOf(member);
+  else if (isObject(value)) for (const [key, member] of entriesOf(value)) weight += weightOf(key) + weightOf(member);
+  weights.set(value, weight);
+  return weight;
+}
+
+/** The values, if all are known and they are not too much to put into one. */
 function constantsOf(atoms: readonly Atom[]): readonly Value[] | undefined {
   const values: Value[] = [];
+  let weight = 0;
   for (const atom of atoms) {
     if (atom.op !== 'const') return undefined;
     values.push(atom.value);
+    weight += weightOf(atom.value);
   }
-  return values;
+  return weight > MAX_CONSTANT_WEIGHT ? undefined : values;
 }
 
 function distinct(keys: readonly Value[]): boolean {

@@ -7,6 +7,7 @@ import { type Key, keyOf, makeObject, toJsonValue, type Value } from '../values/
 import {
   ANY,
   BOOLEAN,
+  bounded,
   type MaybeType,
   NULL,
   NUMBER,
@@ -170,11 +171,11 @@ export class TypeEnvironment {
       case 'var':
         return this.variable(term.name);
       case 'array':
-        return { kind: 'array', static: term.items.map((item) => this.of(item)), dynamic: undefined };
+        return bounded({ kind: 'array', static: term.items.map((item) => this.of(item)), dynamic: undefined });
       case 'set': {
         let of: MaybeType;
         for (const item of term.items) of = or(of, this.of(item));
-        return { kind: 'set', of };
+        return bounded({ kind: 'set', of });
       }
       case 'object':
         return this.ofObject(term.entries);
@@ -194,7 +195,7 @@ export class TypeEnvironment {
       if (isConstant(key)) properties.push({ key: constantValue(key), value: this.of(value) });
       else dynamic = { key: this.of(key), value: this.of(value) };
     }
-    return objectType(properties, dynamic);
+    return bounded(objectType(properties, dynamic));
   }
 
   private ofComprehension(

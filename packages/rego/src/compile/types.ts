@@ -268,6 +268,33 @@ export function valuesOf(type: MaybeType): MaybeType {
   }
 }
 
+const weights = new WeakMap<Type, number>();
+
+/** How many collections a type has inside of it, itself included, each counted as often as it is mentioned. */
+function weightOf(type: MaybeType): number {
+  if (type === undefined || (type.kind !== 'array' && type.kind !== 'object' && type.kind !== 'set')) return 0;
+  let weight = weights.get(type);
+  if (weight !== undefined) return weight;
+  weight = 1;
+  if (type.kind === 'set') weight += weightOf(type.of);
+  else if (type.kind === 'array') {
+    for (const element of type.static) weight += weightOf(element);
+    weight += weightOf(type.dynamic);
+  } else {
+    for (const { value } of type.static) weight += weightOf(value);
+    weight += weightOf(type.dynamic?.key) + weightOf(type.dynamic?.value);
+  }
+  weights.set(type, weight);
+  return weight;
+}
+
+const MAX_WEIGHT = 100_000;
+
+/** The type, or `any` for one too large to look at: a list of twice the same list, and so on, has 2^n parts. */
+export function bounded(type: Type): Type {
+  return weightOf(type) > MAX_WEIGHT ? ANY : type;
+}
+
 /** Whether some part of the type is not known. The type of the empty set is such a type. */
 export function isNil(type: MaybeType): boolean {
   switch (type?.kind) {

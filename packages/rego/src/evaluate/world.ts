@@ -6,7 +6,17 @@
 import type { Builtin } from '../builtins/builtin.js';
 import type { ContextOptions } from '../builtins/index.js';
 import { RegoEvaluationError } from '../errors.js';
-import { compare, entriesOf, get, isObject, type Key, ObjectBuilder, type Value } from '../values/index.js';
+import {
+  type Budget,
+  compare,
+  entriesOf,
+  get,
+  isObject,
+  type Key,
+  meterWith,
+  ObjectBuilder,
+  type Value,
+} from '../values/index.js';
 import { type ModuleToValue, SessionContext } from './session-context.js';
 
 /** Deterministic bounds of one evaluation, and a deadline. */
@@ -31,7 +41,7 @@ export const DEFAULT_MAX_DEPTH = 500;
 const CLOCK_INTERVAL = 4096;
 
 /** The budget of one evaluation. `left` counts down to the next look at the limits. */
-export class Session {
+export class Session implements Budget {
   left = 0;
   depth = 0;
   elements = 0;
@@ -42,6 +52,7 @@ export class Session {
   readonly errors: RegoEvaluationError[] = [];
   tracer: ((kind: string, location: unknown, detail?: unknown) => void) | undefined;
   private remaining = 0;
+  private before: Budget | undefined;
   private deadline = Number.POSITIVE_INFINITY;
   private now: () => number = Date.now;
 
@@ -65,6 +76,26 @@ export class Session {
     }
     this.left = 0;
     this.refill();
+  }
+
+  /** Lends the budget to built-ins until `finish`, which is to be called however the evaluation ends. */
+  begin(): void {
+    this.before = meterWith(this);
+  }
+
+  finish(): void {
+    meterWith(this.before);
+    this.before = undefined;
+  }
+
+  /** Runs with the budget lent. */
+  metered<T>(run: () => T): T {
+    this.begin();
+    try {
+      return run();
+    } finally {
+      this.finish();
+    }
   }
 
   private refill(): void {
@@ -99,6 +130,11 @@ export class Session {
 
   grow(): void {
     this.elements += 1;
+    if (this.elements > this.maxElements) this.hold(0);
+  }
+
+  hold(elements: number): void {
+    this.elements += elements;
     if (this.elements > this.maxElements)
       throw new RegoEvaluationError('eval_limit_error', 'the memory budget is used up');
   }

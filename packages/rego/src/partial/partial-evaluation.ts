@@ -60,7 +60,13 @@ function unknownsOf(root: 'input' | 'data', options: PartialOptions, value: Valu
   return { kind: 'mixed', value, unknowns };
 }
 
-function evaluatorFor(compiled: Compiled, policy: Policy, options: PartialOptions): PartialEvaluator {
+/** Evaluates within the limits. */
+function within<T>(
+  compiled: Compiled,
+  policy: Policy,
+  options: PartialOptions,
+  run: (evaluator: PartialEvaluator) => T,
+): T {
   const session = new Session(() => null);
   session.start(options.limits ?? policy.defaults.limits, false, policy.defaults.context);
   const unknown = {
@@ -68,7 +74,7 @@ function evaluatorFor(compiled: Compiled, policy: Policy, options: PartialOption
     data: unknownsOf('data', options, policy.data),
     maxWays: options.maxWays ?? 20_000,
   };
-  return new PartialEvaluator(compiled.plan, unknown, session);
+  return session.metered(() => run(new PartialEvaluator(compiled.plan, unknown, session)));
 }
 
 function ruleAt(compiled: Compiled, path: string): RuleSet | undefined {
@@ -88,7 +94,7 @@ export function partialFilter(policy: Policy, path: string, options: PartialOpti
   const set = ruleAt(compiled, path);
   if (set === undefined) throw new PartialEvaluationError(`${path} is not a rule`);
   if (set.kind !== 'complete') throw new PartialEvaluationError(`${path} is not a rule with one value`);
-  return evaluatorFor(compiled, policy, options).truth(set);
+  return within(compiled, policy, options, (evaluator) => evaluator.truth(set));
 }
 
 /**
@@ -104,8 +110,9 @@ export function partialDecision(
   const compiled = compiledFor(policy);
   const set = ruleAt(compiled, path);
   if (set !== undefined) {
-    const evaluator = evaluatorFor(compiled, policy, options);
-    return question === 'true' ? evaluator.isTrue(set) : evaluator.holds(set);
+    return within(compiled, policy, options, (evaluator) =>
+      question === 'true' ? evaluator.isTrue(set) : evaluator.holds(set),
+    );
   }
   const steps = splitPath(path);
   if (policy.modules.some((module) => steps.every((step, at) => module.package.path[at] === step)))

@@ -16,7 +16,7 @@ import {
 } from '../compile/stages.js';
 import { mapExpression } from '../compile/walk.js';
 import { RegoErrors, type RegoEvaluationError } from '../errors.js';
-import { closureBackEnd } from '../evaluate/back-end.js';
+import { closureBackEnd, type QueryCode } from '../evaluate/back-end.js';
 import { Engine } from '../evaluate/engine.js';
 import { type Limits, Session, Snapshot, World } from '../evaluate/world.js';
 import { WORLDLY_BUILTINS } from '../policy.js';
@@ -233,7 +233,7 @@ export class Workbench {
     const rows: Row[] = [];
     const world = this.world(options);
     stopwatch.time('query_eval', () => {
-      code.each(world, (values) => {
+      this.each(code, world, (values) => {
         rows.push(new Map(plan.bindings.map(({ name }, index) => [name, values[index] as Value])));
       });
     });
@@ -247,7 +247,7 @@ export class Workbench {
     if (plan === undefined) return undefined;
     const code = this.code.query(plan);
     const rows: Row[] = [];
-    code.each(this.world(options), (values) => {
+    this.each(code, this.world(options), (values) => {
       rows.push(new Map(plan.bindings.map(({ name }, index) => [name, values[index] as Value])));
     });
     return rows;
@@ -256,7 +256,12 @@ export class Workbench {
   /** The value of a document by its path below `data`. Errors: `RegoEvaluationError`. */
   document(path: readonly string[], options: RunOptions = {}): Value | undefined {
     const code = this.code.query(compilePath(this.compiled, path));
-    return code.first(this.world(options));
+    const world = this.world(options);
+    return world.session.metered(() => code.first(world));
+  }
+
+  private each(code: QueryCode, world: World, visit: (values: readonly Value[]) => void): void {
+    world.session.metered(() => code.each(world, visit));
   }
 
   private world(options: RunOptions): World {

@@ -15,6 +15,10 @@ import {
   truncateFloat,
 } from './binary-float.js';
 import type { NumberValue } from './types.js';
+import { work } from './work.js';
+
+/** An operation on binary floats, in steps of a policy. */
+const FLOAT_COST = 16;
 
 /** Why an arithmetic operation has no result; becomes a built-in error. */
 export class ArithmeticError extends Error {
@@ -68,7 +72,10 @@ export function multiply(a: NumberValue, b: NumberValue): NumberValue {
 /** The sum as OPA's `sum` computes it with fractions: rounded to 64 bits at every step. */
 export function sumOfFractions(values: readonly NumberValue[]): NumberValue {
   let sum = toBinaryFloat(0);
-  for (const value of values) sum = addFloats(sum, toBinaryFloat(value));
+  for (const value of values) {
+    work(FLOAT_COST);
+    sum = addFloats(sum, toBinaryFloat(value));
+  }
   return fromBinaryFloat(sum);
 }
 
@@ -76,7 +83,10 @@ export function sumOfFractions(values: readonly NumberValue[]): NumberValue {
 export function productOfFractions(values: readonly NumberValue[]): NumberValue {
   const DOUBLE_PRECISION = 53;
   let product = toBinaryFloat(1);
-  for (const value of values) product = multiplyFloats(product, toBinaryFloat(value), DOUBLE_PRECISION);
+  for (const value of values) {
+    work(FLOAT_COST);
+    product = multiplyFloats(product, toBinaryFloat(value), DOUBLE_PRECISION);
+  }
   return fromBinaryFloat(product);
 }
 

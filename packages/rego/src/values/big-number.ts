@@ -7,6 +7,7 @@
  * representation, and a double never equals a `BigNumber`.
  */
 import type { NumberValue } from './types.js';
+import { work } from './work.js';
 
 /** OPA refuses numbers whose binary exponent is beyond this (v1/ast/term.go, 1.22). */
 const MAX_BINARY_EXPONENT = 100_000;
@@ -104,8 +105,24 @@ function hasText(double: number, significant: string, power: number): boolean {
   return trimmed === significant && Number(rest ?? 0) - fraction + (joined.length - trimmed.length) === power;
 }
 
-/** The canonical number for `mantissa × 10^exponent`. */
+/** Results beyond this many bits take a third of a second each to write in decimal; policies that make them are stopped. */
+const MAX_BITS = 2 ** 20;
+const LARGE = 2n ** 2048n;
+/** Writing a large number in decimal, in steps of a policy for each bit. */
+const DECIMAL_COST = 3;
+
+function measure(mantissa: bigint): void {
+  const bits = mantissa.toString(16).length * 4;
+  if (bits > MAX_BITS)
+    throw new RangeError(`a number of ${bits} bits is beyond the maximum BigInt size of ${MAX_BITS}`);
+  work(bits * DECIMAL_COST);
+}
+
+/**
+ * The canonical number for `mantissa × 10^exponent`. Errors: `RangeError` for what is too large to work with.
+ */
 export function fromDecimal(mantissa: bigint, exponent: number): NumberValue {
+  if (mantissa > LARGE || mantissa < -LARGE) measure(mantissa);
   if (exponent === 0 && mantissa >= -9007199254740991n && mantissa <= 9007199254740991n) return Number(mantissa);
   const negative = mantissa < 0n;
   return fromDigits(negative, (negative ? -mantissa : mantissa).toString(), exponent);

@@ -5,6 +5,7 @@
  */
 import { compare, isArray, isPlainObject, type Key, keyOf, sortedKeys, sortValues } from './compare.js';
 import type { ObjectValue, PlainObject, Value } from './types.js';
+import { work } from './work.js';
 
 /** One entry of an object with keys of any type. */
 export type Entry = readonly [key: Value, value: Value];
@@ -54,12 +55,14 @@ export class RegoSet {
 
   equals(other: RegoSet): boolean {
     if (other.size !== this.size) return false;
+    work(1 + (this.size >> 1));
     for (const key of this.members.keys()) if (!other.members.has(key)) return false;
     return true;
   }
 
   keyText(textOf: (value: Value) => string): string {
     if (this.text === undefined) {
+      work(1 + this.size);
       const parts: string[] = [];
       for (const value of this.members.values()) parts.push(textOf(value));
       this.text = `<${parts.sort().join('')}>`;
@@ -104,6 +107,7 @@ export class RegoObject {
 
   equals(other: RegoObject): boolean {
     if (other.size !== this.size) return false;
+    work(1 + this.size);
     for (const [key, [, value]] of this.members) {
       const entry = other.members.get(key);
       if (entry === undefined || compare(value, entry[1]) !== 0) return false;
@@ -113,6 +117,7 @@ export class RegoObject {
 
   keyText(textOf: (value: Value) => string): string {
     if (this.text === undefined) {
+      work(1 + this.size);
       const parts: string[] = [];
       for (const [key, value] of this.members.values()) parts.push(textOf(key) + textOf(value));
       this.text = `{${parts.sort().join('')}}`;

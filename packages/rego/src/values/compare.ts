@@ -9,6 +9,7 @@
 import { BigNumber, compareNumbers } from './big-number.js';
 import { RegoObject, RegoSet } from './collections.js';
 import type { NumberValue, ObjectValue, PlainObject, TypeName, Value } from './types.js';
+import { work } from './work.js';
 
 /** A canonical Map key; composites are strings that begin with U+0000. */
 export type Key = string | number | boolean | null;
@@ -92,6 +93,7 @@ export function compareStrings(a: string, b: string): number {
 function compareArrays(a: readonly Value[], b: readonly Value[]): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
+    if ((i & 7) === 0) work(1);
     const order = compare(a[i] as Value, b[i] as Value);
     if (order !== 0) return order;
   }
@@ -105,6 +107,7 @@ function compareObjects(a: ObjectValue, b: ObjectValue): number {
   for (let i = 0; i < length; i++) {
     const keyA = keysA[i] as Value;
     const keyB = keysB[i] as Value;
+    work(1);
     const order = compare(keyA, keyB) || compare(member(a, keyA), member(b, keyB));
     if (order !== 0) return order;
   }
@@ -137,6 +140,7 @@ export function compare(a: Value, b: Value): number {
 
 function equalPlainObjects(a: PlainObject, b: PlainObject): boolean {
   const keys = Object.keys(a);
+  work(1 + (keys.length >> 2));
   if (keys.length !== Object.keys(b).length) return false;
   for (const key of keys) {
     if (!Object.hasOwn(b, key) || !equal(a[key] as Value, b[key] as Value)) return false;
@@ -147,7 +151,10 @@ function equalPlainObjects(a: PlainObject, b: PlainObject): boolean {
 function equalComposites(a: object, b: object): boolean {
   if (Array.isArray(a)) {
     if (!Array.isArray(b) || a.length !== b.length) return false;
-    for (let i = 0; i < a.length; i++) if (!equal(a[i] as Value, b[i] as Value)) return false;
+    for (let i = 0; i < a.length; i++) {
+      if ((i & 7) === 0) work(1);
+      if (!equal(a[i] as Value, b[i] as Value)) return false;
+    }
     return true;
   }
   if (a instanceof RegoSet) return b instanceof RegoSet && a.equals(b);
@@ -169,8 +176,12 @@ export function keyOf(value: Value): Key {
   if (typeof value === 'string') return value.charCodeAt(0) === 0 ? `\u0000s${value}` : value;
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof BigNumber) return `\u0000b${value.toString()}`;
-  return `\u0000${keyText(value)}`;
+  const text = `\u0000${keyText(value)}`;
+  if (text.length > LONG_KEY) work(text.length >> 6);
+  return text;
 }
+
+const LONG_KEY = 256;
 
 /** Self-delimiting text: strings carry their length, composites their brackets. */
 function keyText(value: Value): string {
@@ -190,21 +201,40 @@ function compositeKeyText(value: Exclude<Value, null | boolean | number | string
   if (value instanceof BigNumber) return `b${value.toString()};`;
   if (Array.isArray(value)) {
     let text = '[';
+    work(1 + (value.length >> 1));
     for (let i = 0; i < value.length; i++) text += keyText(value[i] as Value);
     return `${text}]`;
   }
   if (value instanceof RegoSet || value instanceof RegoObject) return value.keyText(keyText);
   let text = '{';
   const object = value as PlainObject;
-  for (const key of Object.keys(object).sort()) text += keyText(key) + keyText(object[key] as Value);
+  const keys = Object.keys(object);
+  work(1 + keys.length);
+  for (const key of keys.sort()) text += keyText(key) + keyText(object[key] as Value);
   return `${text}}`;
 }
 
 const HIGH_UNITS = /[\ud800-\uffff]/;
 
+/** From here on sorting takes long enough to look at the clock meanwhile. */
+const LONG_LIST = 16_384;
+
+/** An order that counts each comparison. */
+function counted<T>(order: (a: T, b: T) => number): (a: T, b: T) => number {
+  return (a, b) => {
+    work(1);
+    return order(a, b);
+  };
+}
+
+const byUnits = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
 function sortStrings(keys: string[]): readonly string[] {
   if (keys.length < 2) return keys;
-  keys.sort();
+  if (keys.length < LONG_LIST) {
+    work(keys.length >> 1);
+    keys.sort();
+  } else keys.sort(counted(byUnits));
   if (keys.some((key) => HIGH_UNITS.test(key))) keys.sort(compareStrings);
   return keys;
 }
@@ -231,5 +261,6 @@ function member(object: ObjectValue, key: Value): Value {
 /** Sorts values in place, in OPA's order. */
 export function sortValues(values: Value[]): Value[] {
   if (values.every((value) => typeof value === 'string')) return sortStrings(values as string[]) as Value[];
-  return values.sort(compare);
+  if (values.length < LONG_LIST) work(values.length);
+  return values.sort(values.length < LONG_LIST ? compare : counted(compare));
 }

@@ -76,3 +76,4 @@ export {
 } from './json.js';
 export { formatTerm, quote } from './text.js';
 export type { NumberValue, ObjectValue, PlainObject, TypeName, Value } from './types.js';
+export { type Budget, holdList, holdText, meterWith, work } from './work.js';

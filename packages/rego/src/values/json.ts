@@ -8,6 +8,7 @@ import { entriesOf, RegoSet, setOwn } from './collections.js';
 import { isPlainObject, sortedKeys } from './compare.js';
 import { JsonReader } from './json-reader.js';
 import type { NumberValue, ObjectValue, Value } from './types.js';
+import { holdText, work } from './work.js';
 
 /** What `JSON.parse` gives, and `JSON.stringify` takes. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
@@ -130,6 +131,7 @@ export function toJson(value: Value): JsonValue {
 /** The value with sets as arrays and string keys only, numbers kept exact: what JSON can say of it. */
 export function toJsonValue(value: Value): Value {
   if (typeof value !== 'object' || value === null || value instanceof BigNumber) return value;
+  work(1);
   if (Array.isArray(value)) return value.map(toJsonValue);
   if (value instanceof RegoSet) return value.sorted().map(toJsonValue);
   const out: Record<string, Value> = {};
@@ -163,16 +165,24 @@ export interface JsonLayout {
 
 /** Compact JSON text with sorted keys, or laid out over lines. */
 export function stringifyJson(value: Value, layout?: JsonLayout): string {
-  return layout === undefined ? write(value) : writeIndented(value, layout, `\n${layout.prefix}`);
+  const text = layout === undefined ? write(value) : writeIndented(value, layout, `\n${layout.prefix}`);
+  holdText(text.length);
+  return text;
 }
 
 function writeScalar(value: null | boolean | number | string | BigNumber): string {
-  if (typeof value === 'string') return stringifyString(value);
+  if (typeof value === 'string') {
+    if (value.length > LONG_TEXT) work(value.length >> 6);
+    return stringifyString(value);
+  }
   return typeof value === 'boolean' || value === null ? String(value) : numberText(value);
 }
 
+const LONG_TEXT = 256;
+
 function write(value: Value): string {
   if (typeof value !== 'object' || value === null || value instanceof BigNumber) return writeScalar(value);
+  work(1 + (Array.isArray(value) ? value.length >> 2 : 1));
   if (Array.isArray(value)) return `[${value.map(write).join(',')}]`;
   if (value instanceof RegoSet) return `[${value.sorted().map(write).join(',')}]`;
   return `{${members(value as ObjectValue)
@@ -182,13 +192,18 @@ function write(value: Value): string {
 
 /** Entries under their JSON keys, in the order of those. */
 function members(object: ObjectValue): readonly (readonly [string, Value])[] {
-  if (isPlainObject(object)) return sortedKeys(object).map((key) => [key, object[key] as Value] as const);
+  if (isPlainObject(object)) {
+    const keys = sortedKeys(object);
+    work(keys.length >> 1);
+    return keys.map((key) => [key, object[key] as Value] as const);
+  }
   const entries = [...entriesOf(object)].map(([key, value]) => [jsonKey(key), value] as const);
   return entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 function writeIndented(value: Value, layout: JsonLayout, line: string): string {
   if (typeof value !== 'object' || value === null || value instanceof BigNumber) return writeScalar(value);
+  work(2 + (line.length >> 3));
   const inner = line + layout.indent;
   if (Array.isArray(value) || value instanceof RegoSet) {
     const items = Array.isArray(value) ? value : value.sorted();

@@ -2,6 +2,7 @@
 import { BigNumber, numberText } from './big-number.js';
 import { entriesOf, RegoSet } from './collections.js';
 import type { ObjectValue, Value } from './types.js';
+import { work } from './work.js';
 
 const PLAIN = /^[ !#-[\]-~]*$/;
 const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u;
@@ -19,6 +20,7 @@ const NAMED: Readonly<Record<string, string>> = {
 
 /** A string in double quotes with Go's escapes (strconv.Quote). */
 export function quote(text: string): string {
+  work(text.length >> 5);
   if (PLAIN.test(text)) return `"${text}"`;
   let out = '"';
   for (const character of text)
@@ -39,6 +41,7 @@ export function formatTerm(value: Value): string {
   if (typeof value === 'string') return quote(value);
   if (typeof value === 'number' || value instanceof BigNumber) return numberText(value);
   if (typeof value !== 'object' || value === null) return String(value);
+  work(2);
   if (Array.isArray(value)) return `[${value.map(formatTerm).join(', ')}]`;
   if (value instanceof RegoSet) {
     return value.size === 0 ? 'set()' : `{${value.sorted().map(formatTerm).join(', ')}}`;

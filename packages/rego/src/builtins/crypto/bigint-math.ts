@@ -1,4 +1,5 @@
 /** Modular arithmetic and conversions between bytes and big integers, for signatures. */
+import { work } from '../../values/index.js';
 import { encodeHex } from '../bytes.js';
 
 export function toInteger(bytes: Uint8Array): bigint {
@@ -21,7 +22,11 @@ export function modulo(value: bigint, modulus: bigint): bigint {
 export function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
   let result = 1n;
   let square = modulo(base, modulus);
+  // Products of two numbers of n words take n² steps.
+  const words = modulus.toString(16).length >> 4;
+  const cost = 2 + ((words * words) >> 4);
   for (let rest = exponent; rest > 0n; rest >>= 1n) {
+    work(cost);
     if (rest & 1n) result = (result * square) % modulus;
     square = (square * square) % modulus;
   }

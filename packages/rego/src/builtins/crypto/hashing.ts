@@ -3,6 +3,7 @@
  * constants are computed as the standards define them, from sines and roots of primes, when first
  * needed; 64-bit words are kept as two 32-bit halves.
  */
+import { work } from '../../values/index.js';
 import type { HashName } from './crypto-provider.js';
 
 function primes(count: number): readonly bigint[] {
@@ -12,6 +13,9 @@ function primes(count: number): readonly bigint[] {
   }
   return found;
 }
+
+/** A block hashed, in steps of a policy. */
+const BLOCK_COST = 12;
 
 /** The integer root of a number, by Newton's method from above. */
 function integerRoot(value: bigint, degree: bigint): bigint {
@@ -88,6 +92,7 @@ function md5(data: Uint8Array): Uint8Array {
   const view = padMessage(data, 64, false);
   const state = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476];
   for (let block = 0; block < view.byteLength; block += 64) {
+    work(BLOCK_COST);
     let [a, b, c, d] = state as [number, number, number, number];
     for (let i = 0; i < 64; i++) {
       const round = i >> 4;
@@ -115,6 +120,7 @@ function sha1(data: Uint8Array): Uint8Array {
   const state = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
   const words = new Int32Array(80);
   for (let block = 0; block < view.byteLength; block += 64) {
+    work(BLOCK_COST);
     for (let i = 0; i < 16; i++) words[i] = view.getInt32(block + i * 4);
     for (let i = 16; i < 80; i++) {
       const mixed = (words[i - 3] as number) ^ (words[i - 8] as number) ^ (words[i - 14] as number);
@@ -142,6 +148,7 @@ function sha256(data: Uint8Array, algorithm: 'sha224' | 'sha256'): Uint8Array {
   const view = padMessage(data, 64, true);
   const words = new Int32Array(64);
   for (let block = 0; block < view.byteLength; block += 64) {
+    work(BLOCK_COST);
     for (let i = 0; i < 16; i++) words[i] = view.getInt32(block + i * 4);
     for (let i = 16; i < 64; i++) {
       const x = words[i - 15] as number;
@@ -181,6 +188,7 @@ function sha512(data: Uint8Array, algorithm: 'sha384' | 'sha512'): Uint8Array {
   const view = padMessage(data, 128, true);
   const words = new BigUint64Array(80);
   for (let block = 0; block < view.byteLength; block += 128) {
+    work(BLOCK_COST);
     for (let i = 0; i < 16; i++) words[i] = view.getBigUint64(block + i * 8);
     for (let i = 16; i < 80; i++) {
       const x = words[i - 15] as bigint;

@@ -1,6 +1,7 @@
 /** JSON Web Keys and sets of them (RFC 7517, 7518, 8037). */
 import { get, isArray, isObject, parseJson, type Value } from '../../values/index.js';
 import { decodeBase64Url } from '../bytes.js';
+import { BuiltinFailure } from '../errors.js';
 import { toInteger } from './bigint-math.js';
 import type { CurveName, PrivateKey, PublicKey } from './crypto-provider.js';
 import { edPublicKey } from './edwards.js';
@@ -33,7 +34,8 @@ function bytes(source: Value, name: string): Uint8Array | undefined {
   try {
     return decodeBase64Url(value.replaceAll('+', '-').replaceAll('/', '_'));
   } catch (error) {
-    throw new JwkError(`failed to decode ${name}: ${(error as Error).message}`);
+    if (!(error instanceof BuiltinFailure)) throw error;
+    throw new JwkError(`failed to decode ${name}: ${error.message}`);
   }
 }
 

@@ -1,7 +1,10 @@
 /** Tokens of GraphQL (spec of October 2021). Columns count code points, as gqlparser counts them. */
-import { quote } from '../../values/index.js';
+import { quote, work } from '../../values/index.js';
 import { countCodePoints } from '../aggregates.js';
 import type { Position } from './ast.js';
+
+/** A token read, in steps of a policy. */
+const TOKEN_COST = 4;
 
 export type TokenKind =
   | '<Invalid>'
@@ -81,6 +84,7 @@ export class Lexer {
   }
 
   next(): Token {
+    work(TOKEN_COST);
     this.skipIgnored();
     const start = this.at;
     const character = this.text[start];

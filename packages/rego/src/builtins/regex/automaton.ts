@@ -6,6 +6,7 @@
  * A state is the set of instructions before a position's assertions are known, with what kind of
  * character came before. Reading a character settles the assertions between the two.
  */
+import { work } from '../../values/index.js';
 import { ASSERTIONS, Op, type Program } from './program.js';
 import type { Assertion } from './syntax.js';
 
@@ -13,7 +14,11 @@ import type { Assertion } from './syntax.js';
 const Kind = { Edge: 0, Newline: 1, Word: 2, Other: 3 } as const;
 
 const MAX_STATES = 512;
+/** Threads all states may have together; a state of a large program has thousands. */
+const MAX_THREADS = 100_000;
 const ASCII = 128;
+/** An instruction followed, in steps of a policy. */
+const CLOSURE_COST = 0.25;
 /** Entries of a transition table beside state numbers. */
 const UNKNOWN = -1;
 const MATCHED = -2;
@@ -62,6 +67,7 @@ export class Automaton {
   private readonly anchored: boolean;
   private states: State[] = [];
   private numbers = new Map<string, number>();
+  private threads = 0;
   private readonly seen: Uint32Array;
   private generation = 0;
 
@@ -97,10 +103,12 @@ export class Automaton {
     const key = `${before}/${threads.join()}`;
     const known = this.numbers.get(key);
     if (known !== undefined) return known;
-    if (this.states.length >= MAX_STATES) {
+    if (this.states.length >= MAX_STATES || this.threads > MAX_THREADS) {
       this.states = [];
       this.numbers = new Map();
+      this.threads = 0;
     }
+    this.threads += threads.length;
     this.numbers.set(key, this.states.length);
     return this.states.push({ threads, before, ascii: new Int32Array(ASCII + 1).fill(UNKNOWN), others: new Map() }) - 1;
   }
@@ -118,9 +126,11 @@ export class Automaton {
 
   private successor(state: State, point: number, isEnd: boolean): number {
     const after = isEnd ? Kind.Edge : kindOf(point);
+    work(4 + (state.threads.length >> 1));
     const reached = this.closure(state.threads, state.before, after);
     if (reached === undefined) return MATCHED;
     if (isEnd) return DEAD;
+    work(reached.length);
     const { x, y, classes, start } = this.program;
     const next = new Set<number>();
     for (const at of reached) if (classes[x[at] as number]?.has(point)) next.add(y[at] as number);
@@ -141,6 +151,7 @@ export class Automaton {
     const reached: number[] = [];
     const stack = [...threads];
     for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+      work(CLOSURE_COST);
       if (seen[at] === this.generation) continue;
       seen[at] = this.generation;
       switch (ops[at]) {

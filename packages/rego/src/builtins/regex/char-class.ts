@@ -4,6 +4,8 @@
  * is rarely asked twice about the same code point.
  */
 
+import { work } from '../../values/index.js';
+
 /** Inclusive range of code points. */
 export type Range = readonly [low: number, high: number];
 
@@ -154,6 +156,7 @@ export function foldRanges(ranges: readonly Range[]): readonly Range[] {
   const table = folds();
   const out: Range[] = [...ranges];
   for (const [low, high] of ranges) {
+    work(1 + (Math.min(high - low, table.size) >> 3));
     if (high - low > table.size) {
       for (const [point, group] of table) {
         if (point >= low && point <= high) for (const other of group) out.push([other, other]);

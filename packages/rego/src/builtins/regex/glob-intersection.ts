@@ -3,15 +3,20 @@
  * sets, and the flags `*` and `+` on each of them. The procedure decides as the library OPA uses
  * does, including where it gives up early, but remembers what it has tried: time is quadratic.
  */
+import { holdList, work } from '../../values/index.js';
 import { fail } from '../errors.js';
+import { CharClass, type Range } from './char-class.js';
 
 interface Token {
   /** Undefined for a dot. */
-  readonly characters: ReadonlySet<string> | undefined;
+  readonly characters: readonly Range[] | undefined;
   readonly flag: '' | '*' | '+';
   /** Equal for tokens of one kind with the same characters. */
   readonly id: string;
 }
+
+const rangeOf = (character: string): Range => [character.codePointAt(0) as number, character.codePointAt(0) as number];
+const only = (character: string): readonly Range[] => [rangeOf(character)];
 
 class Tokenizer {
   private readonly input: readonly string[];
@@ -26,7 +31,8 @@ class Tokenizer {
     while (this.at < this.input.length) {
       const isSet = this.input[this.at] === '[';
       const characters = this.characters();
-      const id = (isSet ? 'set ' : 'character ') + [...(characters ?? [])].sort().join('');
+      const id = `${isSet ? 'set' : 'character'} ${(characters ?? []).join(' ')}`;
+      work(1 + (id.length >> 3));
       const next = this.input[this.at];
       const flag = next === '*' || next === '+' ? next : '';
       if (flag !== '') this.at++;
@@ -50,34 +56,34 @@ class Tokenizer {
     return { character: escaped, escaped: true };
   }
 
-  private characters(): ReadonlySet<string> | undefined {
+  private characters(): readonly Range[] | undefined {
     const { character, escaped } = this.next();
-    if (escaped) return new Set([character]);
+    if (escaped) return only(character);
     if (character === '.') return undefined;
     if (character === ']') return this.wrong("set-close ']' with no preceding '['");
     if (character === '[') return this.set();
     if (character === '*' || character === '+') return this.wrong(`flag '${character}' must be preceded by a non-flag`);
-    return new Set([character]);
+    return only(character);
   }
 
-  private set(): ReadonlySet<string> {
-    const out = new Set<string>();
+  private set(): readonly Range[] {
+    const out: Range[] = [];
     let previous: string | undefined;
     while (this.at < this.input.length) {
       const { character, escaped } = this.next();
-      if (!escaped && character === ']') return out;
+      if (!escaped && character === ']') return new CharClass(out).ranges;
       if (!escaped && character === '-') {
         this.range(previous, out);
         previous = undefined;
       } else {
-        out.add(character);
+        out.push(rangeOf(character));
         previous = character;
       }
     }
     return this.wrong('found [ without matching ]');
   }
 
-  private range(low: string | undefined, out: Set<string>): void {
+  private range(low: string | undefined, out: Range[]): void {
     if (low === undefined) this.wrong("range character '-' must be preceded by a Unicode character");
     if (this.at >= this.input.length - 1) {
       this.wrong("range character '-' must be followed by a Unicode character");
@@ -88,15 +94,20 @@ class Tokenizer {
     }
     const [first, last] = [low.codePointAt(0) as number, high.codePointAt(0) as number];
     if (last < first) this.wrong(`range is out of order: '${high}' comes before '${low}' in Unicode`);
-    for (let point = first; point <= last; point++) out.add(String.fromCodePoint(point));
+    out.push([first, last]);
   }
 }
 
 function overlap(a: Token, b: Token): boolean {
   if (a.characters === undefined || b.characters === undefined) return true;
-  const [small, large] =
-    a.characters.size <= b.characters.size ? [a.characters, b.characters] : [b.characters, a.characters];
-  for (const character of small) if (large.has(character)) return true;
+  const [x, y] = [a.characters, b.characters];
+  for (let i = 0, j = 0; i < x.length && j < y.length; ) {
+    work(1);
+    const [left, right] = [x[i] as Range, y[j] as Range];
+    if (left[0] <= right[1] && right[0] <= left[1]) return true;
+    if (left[1] < right[1]) i++;
+    else j++;
+  }
   return false;
 }
 
@@ -134,19 +145,23 @@ function trim([a, b]: Globs): Globs | undefined {
 }
 
 /** Decides on suffixes of the two globs; `side` says which of them the first index belongs to. */
+/** Answers remembered between two notes of the memory they take. */
+const NOTED = 1024;
+
 class Intersection {
   private readonly globs: Globs;
-  private readonly known = new Map<string, boolean>();
+  private readonly known = new Map<number, boolean>();
 
   constructor(globs: Globs) {
     this.globs = globs;
   }
 
   normal(side: 0 | 1, i: number, j: number): boolean {
-    return this.remember(`n${side},${i},${j}`, () => {
+    return this.remember(this.keyOf(side, i, j), () => {
       const [a, b] = [this.globs[side], this.globs[side === 0 ? 1 : 0]];
       let step = 0;
       for (; i + step < a.length && j + step < b.length; step++) {
+        work(1);
         const [x, y] = [a[i + step] as Token, b[j + step] as Token];
         if (x.flag !== '' || y.flag !== '') return this.special(side, i + step, j + step);
         if (!overlap(x, y)) return false;
@@ -172,11 +187,12 @@ class Intersection {
   }
 
   private star(side: 0 | 1, i: number, j: number): boolean {
-    return this.remember(`s${side},${i},${j}`, () => {
+    return this.remember(this.keyOf(2 + side, i, j), () => {
       const [a, b] = [this.globs[side], this.globs[side === 0 ? 1 : 0]];
       const [repeated, next] = [a[i] as Token, a[i + 1]];
       for (let k = j; k < b.length; k++) {
         const token = b[k] as Token;
+        work(1);
         if (next !== undefined && overlap(token, next) && this.normal(side, i + 1, k)) return true;
         if (!overlap(token, repeated)) return false;
       }
@@ -184,11 +200,19 @@ class Intersection {
     });
   }
 
-  private remember(key: string, decide: () => boolean): boolean {
+  private keyOf(question: number, i: number, j: number): number {
+    const [a, b] = this.globs;
+    const width = Math.max(a.length, b.length) + 1;
+    return (question * width + i) * width + j;
+  }
+
+  private remember(key: number, decide: () => boolean): boolean {
+    work(4);
     const known = this.known.get(key);
     if (known !== undefined) return known;
     const answer = decide();
     this.known.set(key, answer);
+    if (this.known.size % NOTED === 0) holdList(NOTED);
     return answer;
   }
 }

@@ -2,12 +2,16 @@
  * Finds the leftmost match with its groups: Pike's simulation, whose threads are kept in order of
  * preference. Time is the product of the text's and the program's lengths.
  */
+import { work } from '../../values/index.js';
 import { holds, kindAt } from './automaton.js';
 import { ASSERTIONS, Op, type Program } from './program.js';
 import type { Assertion } from './syntax.js';
 
 /** Offsets by group: start at 2i, end at 2i + 1, or -1 where a group took no part. */
 export type Slots = readonly number[];
+
+/** An instruction followed, in steps of a policy. */
+const STEP_COST = 0.5;
 
 interface ThreadList {
   at: number[];
@@ -37,6 +41,7 @@ export class Matcher {
       const after = offset + (point > 0xffff ? 2 : 1);
       const next: ThreadList = { at: [], slots: [] };
       this.generation++;
+      work(1 + (current.at.length >> 1));
       for (let i = 0; i < current.at.length; i++) {
         const at = current.at[i] as number;
         const slots = current.slots[i] as number[];
@@ -68,11 +73,13 @@ export class Matcher {
       let { slots } = thread;
       if (this.seen[at] === this.generation) continue;
       this.seen[at] = this.generation;
+      work(STEP_COST);
       switch (ops[at]) {
         case Op.Split:
           stack.push({ at: y[at] as number, slots }, { at: x[at] as number, slots });
           break;
         case Op.Save:
+          work(slots.length >> 5);
           slots = slots.with(x[at] as number, offset);
           stack.push({ at: y[at] as number, slots });
           break;

@@ -2,6 +2,7 @@
  * Parses RE2 syntax with Perl's extensions, as Go's regexp/syntax does, into a tree. Unknown
  * escapes, back references and lookaround are errors; so is what would make the program huge.
  */
+import { work } from '../../values/index.js';
 import {
   CharClass,
   complement,
@@ -17,6 +18,10 @@ import { type Node, RegexError } from './syntax.js';
 
 const MAX_REPEAT = 1000;
 const MAX_DEPTH = 1000;
+/** Longer than any flags a group may begin with. */
+const MAX_GROUP_HEAD = 256;
+/** Longer than any name of a class. */
+const MAX_CLASS_NAME = 64;
 
 interface Flags {
   readonly ignoreCase: boolean;
@@ -47,6 +52,7 @@ const EMPTY: Node = { kind: 'empty' };
 class Parser {
   private readonly source: readonly string[];
   private readonly groupNames: string[] = [''];
+  private readonly literals = new Map<number, Node>();
   private at = 0;
   private depth = 0;
   private flags: Flags = { ignoreCase: false, multiLine: false, dotAll: false, ungreedy: false };
@@ -85,7 +91,8 @@ class Parser {
     }
     this.flags = outer;
     this.depth--;
-    return items.length === 1 ? (items[0] as Node) : { kind: 'choice', items };
+    const merged = mergeClasses(items);
+    return merged.length === 1 ? (merged[0] as Node) : { kind: 'choice', items: merged };
   }
 
   private sequence(): Node {
@@ -135,7 +142,7 @@ class Parser {
         this.at++;
         return [0, 1];
       case '{': {
-        const end = this.source.indexOf('}', this.at);
+        const end = this.closingBrace();
         const match = end < 0 ? null : /^\{(\d+)(,(\d*))?\}$/.exec(this.text(this.at, end + 1));
         if (match === null) return undefined;
         const [, low = '', comma, high = ''] = match;
@@ -149,7 +156,18 @@ class Parser {
     }
   }
 
+  /** Where a counted repetition ends, if this is one: digits and a comma are all there is before. */
+  private closingBrace(): number {
+    for (let i = this.at + 1; i < this.source.length; i++) {
+      const character = this.source[i] as string;
+      if (character === '}') return i;
+      if (!/[\d,]/.test(character)) return -1;
+    }
+    return -1;
+  }
+
   private atom(): Node | undefined {
+    work(2);
     const character = this.peek() as string;
     switch (character) {
       case '(':
@@ -174,11 +192,18 @@ class Parser {
   }
 
   private literal(point: number): Node {
-    return { kind: 'class', class: this.classOf([[point, point]]) };
+    if (this.flags.ignoreCase) return { kind: 'class', class: this.classOf([[point, point]]) };
+    let node = this.literals.get(point);
+    if (node === undefined) {
+      node = { kind: 'class', class: new CharClass([[point, point]]) };
+      this.literals.set(point, node);
+    }
+    return node;
   }
 
   private classOf(ranges: readonly Range[], properties: readonly Property[] = [], negated = false): CharClass {
     const folded = this.flags.ignoreCase ? foldRanges(ranges) : ranges;
+    work(ranges.length + folded.length);
     return new CharClass(folded, properties, negated);
   }
 
@@ -311,8 +336,8 @@ class Parser {
 
   private specialGroup(): Node | undefined {
     const start = this.at;
-    const rest = this.text(this.at, this.source.length);
-    if (/^\(\?P?</.test(rest)) return this.namedGroup(rest);
+    const rest = this.text(this.at, this.at + MAX_GROUP_HEAD);
+    if (/^\(\?P?</.test(rest)) return this.namedGroup(this.text(this.at, this.source.length));
     const match = /^\(\?([A-Za-z]*)(-?)([A-Za-z]*)([:)])/.exec(rest);
     const wrong = (): RegexError => new RegexError('invalid or unsupported Perl syntax', invalidPart(rest));
     if (match === null) throw wrong();
@@ -359,7 +384,8 @@ class Parser {
   /** Reads `[:alpha:]`, `\d` or `\pL` inside brackets. */
   private namedClass(ranges: Range[], properties: Property[]): boolean {
     if (this.startsWith('[:')) {
-      const rest = this.text(this.at, this.source.length);
+      work(MAX_CLASS_NAME >> 4);
+      const rest = this.text(this.at, this.at + MAX_CLASS_NAME);
       const end = rest.indexOf(':]', 2);
       if (end < 0) return false;
       const name = rest.slice(0, end + 2);
@@ -401,6 +427,28 @@ class Parser {
 function invalidPart(rest: string): string {
   const good = /^\(\?[imsU-]*/.exec(rest)?.[0].length ?? 2;
   return rest.slice(0, good + 1);
+}
+
+/** One class of neighbouring alternatives that each read one character: which of them read it cannot be seen. */
+function mergeClasses(items: readonly Node[]): readonly Node[] {
+  if (items.length < 2) return items;
+  const merged: Node[] = [];
+  let ranges: Range[] | undefined;
+  const close = (): void => {
+    if (ranges !== undefined) merged.push({ kind: 'class', class: new CharClass(ranges) });
+    ranges = undefined;
+  };
+  for (const item of items) {
+    if (item.kind === 'class' && !item.class.negated && item.class.properties.length === 0) {
+      ranges ??= [];
+      for (const range of item.class.ranges) ranges.push(range);
+      continue;
+    }
+    close();
+    merged.push(item);
+  }
+  close();
+  return merged;
 }
 
 /** How often the innermost item of nested counted repetitions repeats. */

@@ -2,13 +2,15 @@
  * Compiles a tree into a program for the two simulations. Instructions are parallel arrays;
  * counted repetitions are unrolled, within a bound on the program's size.
  */
+import { work } from '../../values/index.js';
 import type { CharClass } from './char-class.js';
 import { type Assertion, type Node, RegexError } from './syntax.js';
 
 /** What an instruction does. */
 export const Op = { Class: 0, Split: 1, Save: 2, Assert: 3, Match: 4 } as const;
 
-const MAX_INSTRUCTIONS = 200_000;
+/** What Go allows would be three times this many. */
+const MAX_INSTRUCTIONS = 1_200_000;
 export const ASSERTIONS: readonly Assertion[] = [
   'begin-text',
   'end-text',
@@ -58,6 +60,7 @@ class Compiler {
 
   emit(op: number, x: number, y: number): number {
     if (this.ops.length >= MAX_INSTRUCTIONS) throw new RegexError('expression too large', '');
+    work(1);
     this.ops.push(op);
     this.x.push(x);
     this.y.push(y);

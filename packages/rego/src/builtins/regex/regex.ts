@@ -1,4 +1,5 @@
 /** Compiled regular expressions with the operations of Go's regexp, and a bounded cache of them. */
+import { holdList } from '../../values/index.js';
 import { Automaton } from './automaton.js';
 import { Matcher, type Slots } from './matcher.js';
 import { parseRegex } from './parser.js';
@@ -9,8 +10,11 @@ export { RegexError } from './syntax.js';
 /** Counts work; see BuiltinContext.charge. */
 type Charge = (steps: number) => void;
 
+/** Matches found between two notes of the memory they take. */
+const NOTED = 256;
+
 export class Regex {
-  private readonly program: Program;
+  readonly program: Program;
   private readonly automaton: Automaton;
   private matcher: Matcher | undefined;
 
@@ -28,6 +32,7 @@ export class Regex {
   /** Successive matches that do not overlap, at most `limit` of them; all when it is negative. */
   findAll(text: string, limit: number, charge: Charge): readonly Slots[] {
     const found: Slots[] = [];
+    const perMatch = 1 + (this.program.slotCount >> 3);
     if (limit === 0 || !this.test(text)) return found;
     this.matcher ??= new Matcher(this.program);
     let previousEnd = -1;
@@ -36,6 +41,7 @@ export class Regex {
       if (slots === undefined) break;
       const [start, end] = slots as [number, number];
       charge(1 + ((end - at) >> 3));
+      if (found.length % NOTED === NOTED - 1) holdList(NOTED * perMatch);
       if (end > at || start > at) at = Math.max(end, at);
       if (end === start) {
         if (start !== previousEnd) found.push(slots);
@@ -63,15 +69,27 @@ export class Regex {
 }
 
 const CACHE_SIZE = 200;
+/** Instructions all programs in the cache may have together. */
+const CACHE_INSTRUCTIONS = 1_000_000;
 const cache = new Map<string, Regex>();
+let cachedInstructions = 0;
+
+function forgetOldest(): void {
+  for (const [pattern, regex] of cache) {
+    cache.delete(pattern);
+    cachedInstructions -= regex.program.ops.length;
+    return;
+  }
+}
 
 /** The compiled pattern, from the cache when it was used lately. Errors: `RegexError`. */
 export function compileRegex(pattern: string): Regex {
   const known = cache.get(pattern);
   if (known !== undefined) return known;
   const made = new Regex(pattern);
-  if (cache.size >= CACHE_SIZE) cache.delete(cache.keys().next().value as string);
   cache.set(pattern, made);
+  cachedInstructions += made.program.ops.length;
+  while (cache.size > CACHE_SIZE || (cachedInstructions > CACHE_INSTRUCTIONS && cache.size > 0)) forgetOldest();
   return made;
 }
 

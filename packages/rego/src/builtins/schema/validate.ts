@@ -9,6 +9,7 @@ import {
   compareNumbers,
   get,
   hasKey,
+  holdList,
   isArray,
   isInteger,
   isNumber,
@@ -20,6 +21,7 @@ import {
   toDouble,
   typeOf,
   type Value,
+  work,
 } from '../../values/index.js';
 import { countCodePoints } from '../aggregates.js';
 import { formatFloat } from '../go-float.js';
@@ -64,7 +66,9 @@ class Result {
   }
 
   merge(other: Result): void {
-    this.violations.push(...other.violations);
+    work(other.violations.length);
+    holdList(other.violations.length);
+    for (const violation of other.violations) this.violations.push(violation);
     this.score += other.score;
   }
 }
@@ -86,6 +90,7 @@ class Validator {
       if (!schema.pass) result.add('false', path, 'False always fails validation');
       return;
     }
+    work(2);
     this.depth++;
     if (this.depth > MAX_DEPTH) throw new RangeError('the document or its schema is nested too deeply');
     if (schema.reference !== undefined) this.run({ ...check, schema: schema.reference });

@@ -1,5 +1,5 @@
 /** Durations such as `1h30m`, with OPA's days, weeks and years, in nanoseconds. */
-import { quote } from '../../values/index.js';
+import { quote, work } from '../../values/index.js';
 import { fail } from '../errors.js';
 
 const UNITS: ReadonlyMap<string, bigint> = new Map([
@@ -53,6 +53,7 @@ export function parseDuration(text: string): bigint {
   if (rest === '') return invalid();
   let total = 0n;
   while (rest !== '') {
+    work(4);
     const [nanoseconds, length] = segmentOf(rest, text);
     total += nanoseconds;
     if (total > LIMIT) return invalid();

@@ -1,5 +1,5 @@
 /** Reads a time by one of Go's layouts, as time.Parse does, with its errors. */
-import { quote } from '../../values/index.js';
+import { quote, work } from '../../values/index.js';
 import { fail } from '../errors.js';
 import { daysIn, isLeap, MONTHS, toSeconds, WEEKDAYS } from './calendar.js';
 import { type LayoutElement, layoutSteps } from './layout.js';
@@ -53,6 +53,7 @@ class TimeParser {
     for (const [i, { prefix, element }] of steps.entries()) {
       this.skip(prefix);
       if (element === undefined) break;
+      work(4);
       const hold = this.rest;
       try {
         this.read(element, steps[i + 1]);

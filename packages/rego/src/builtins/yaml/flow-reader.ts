@@ -2,11 +2,13 @@
  * What block and flow collections of YAML share, and flow collections: the position in the text,
  * comments, anchors and tags, plain scalars on one line.
  */
-import type { Value } from '../../values/index.js';
+import { type Value, work } from '../../values/index.js';
 import { type Entry, type Key, MERGE, plainValue, shortTag, tagged, toObject, YamlError } from './nodes.js';
 import { readDoubleQuoted, readSingleQuoted } from './quoted.js';
 
 const MAX_DEPTH = 1000;
+/** A node read, in steps of a policy. */
+const NODE_COST = 16;
 const MAX_ALIASED = 1_000_000;
 
 export interface Properties {
@@ -78,6 +80,7 @@ export class FlowReader {
   }
 
   protected nest<T>(read: () => T): T {
+    work(NODE_COST);
     this.depth++;
     if (this.depth > MAX_DEPTH) throw this.error('exceeded max depth');
     const result = read();

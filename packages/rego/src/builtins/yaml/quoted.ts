@@ -1,4 +1,5 @@
 /** Quoted and block scalars. Each function leaves the reader just behind the scalar. */
+import { work } from '../../values/index.js';
 import type { FlowReader } from './flow-reader.js';
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -24,9 +25,17 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 const HEX_LENGTHS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
+/** A text without the blanks at its end, of which those before `kept` are meant. */
+function withoutBlanks(text: string, kept = 0): string {
+  let end = text.length;
+  while (end > kept && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--;
+  return end === text.length ? text : text.slice(0, end);
+}
+
 /** Folds the line break at the reader's place, and those that follow, as quoted scalars do. */
 function foldBreaks(reader: FlowReader): string {
   let breaks = 0;
+  work(2);
   while (reader.text[reader.at] === '\n') {
     breaks++;
     reader.at++;
@@ -42,8 +51,9 @@ export function readSingleQuoted(reader: FlowReader): string {
   for (reader.at++; ; ) {
     const character = reader.text[reader.at];
     if (character === undefined) throw reader.error('found unexpected end of stream', start);
-    if (character === '\n') out = out.replace(/[ \t]+$/, '') + foldBreaks(reader);
+    if (character === '\n') out = withoutBlanks(out) + foldBreaks(reader);
     else if (character !== "'") {
+      if ((reader.at & 63) === 0) work(16);
       out += character;
       reader.at++;
     } else if (reader.text[reader.at + 1] === "'") {
@@ -87,7 +97,7 @@ export function readDoubleQuoted(reader: FlowReader): string {
       return out;
     }
     if (character === '\n') {
-      out = out.slice(0, kept) + out.slice(kept).replace(/[ \t]+$/, '') + foldBreaks(reader);
+      out = withoutBlanks(out, kept) + foldBreaks(reader);
     } else if (character === '\\' && reader.text[reader.at + 1] === '\n') {
       reader.at++;
       const folded = foldBreaks(reader);
@@ -97,6 +107,7 @@ export function readDoubleQuoted(reader: FlowReader): string {
       out += readEscape(reader);
       kept = out.length;
     } else {
+      if ((reader.at & 63) === 0) work(16);
       out += character;
       reader.at++;
     }
@@ -141,6 +152,7 @@ function readLines(reader: FlowReader, parent: number, fixed: number | undefined
       indent ??= spaces > parent ? spaces : undefined;
       if (indent === undefined || spaces < indent) break;
     }
+    work(2 + (line.length >> 6));
     lines.push(isEmpty && (indent === undefined || spaces <= indent) ? '' : line.slice(indent));
     reader.at = end < 0 ? reader.text.length : end + 1;
   }
@@ -150,7 +162,12 @@ function readLines(reader: FlowReader, parent: number, fixed: number | undefined
 /** Joins lines with spaces, except around empty lines and lines that begin with white space. */
 function fold(lines: readonly string[]): string {
   let out = '';
+  /** The last line that is not empty. */
+  let before: string | undefined;
   for (const [i, line] of lines.entries()) {
+    work(1 + (line.length >> 6));
+    const last = before;
+    if (line !== '') before = line;
     if (i === 0) {
       out = line;
       continue;
@@ -162,9 +179,7 @@ function fold(lines: readonly string[]): string {
       continue;
     }
     if (previous === '') {
-      const before = lines.slice(0, i).findLast((other) => other !== '');
-      out += before === undefined || /^[ \t]/.test(before) || isSpaced ? `\n${line}` : line;
-      if (before === undefined) out = out.replace(/\n([^\n]*)$/, '\n$1');
+      out += last === undefined || /^[ \t]/.test(last) || isSpaced ? `\n${line}` : line;
     } else out += (isSpaced || /^[ \t]/.test(previous) ? '\n' : ' ') + line;
   }
   return out;
