@@ -49,6 +49,8 @@ export class Enforcer {
   #isConnected = false;
   #lastContactMs = 0;
   #watch: Watch | undefined;
+  /** The last change that waits until a large one before it, or itself, is compiled; undefined when none waits. */
+  #waiting: Promise<void> | undefined;
 
   constructor(store: KeyValueStore, compiler: WorldCompiler, nowMs: () => number = Date.now) {
     this.#store = store;
@@ -65,8 +67,12 @@ export class Enforcer {
     this.#watch = this.#store.watch({
       prefix: policyPrefix,
       afterRevision: range.revision,
-      onBatch: (batch) => this.#applyBatch(batch),
-      onResync: (fresh) => this.#replaceAll(fresh),
+      onBatch: (batch) =>
+        this.#receive(
+          batch.events.flatMap((event) => (event.kind === 'put' ? [event.item] : [])),
+          () => this.#applyBatch(batch),
+        ),
+      onResync: (fresh) => this.#receive(fresh.items, () => this.#replaceAll(fresh)),
       onHealth: (isConnected) => {
         this.#isConnected = isConnected;
         this.#lastContactMs = this.#nowMs();
@@ -76,6 +82,7 @@ export class Enforcer {
 
   async stop(): Promise<void> {
     await this.#watch?.close();
+    await this.#waiting;
   }
 
   /** The store's revision up to which everything is enforced here. */
@@ -172,6 +179,28 @@ export class Enforcer {
         if (change.revision >= revision) finish(true);
       });
     });
+  }
+
+  /** Changes come into force in their order, at once unless something large has to be compiled first, which is done while decisions go on. */
+  #receive(items: readonly KeyValue[], apply: () => void): void {
+    const large = items.flatMap((item) => this.#largeDraft(item));
+    if (this.#waiting === undefined && large.length === 0) {
+      apply();
+      return;
+    }
+    const turn = (this.#waiting ?? Promise.resolve()).then(async () => {
+      for (const { name, draft } of large) await this.#compiler.prepare(name, draft);
+      if (this.#waiting === turn) this.#waiting = undefined;
+      apply();
+    });
+    this.#waiting = turn;
+  }
+
+  #largeDraft({ key, value }: KeyValue): { name: PolicyName; draft: { rego?: string; dataText?: string } }[] {
+    const parsed = parsePolicyKey(key);
+    if (!parsed) return [];
+    const draft = parsed.part === 'rego' ? { rego: value } : { dataText: value };
+    return this.#compiler.isLarge(parsed.name, draft) ? [{ name: parsed.name, draft }] : [];
   }
 
   #replaceAll(range: RangeResult): void {

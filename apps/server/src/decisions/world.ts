@@ -4,16 +4,21 @@
  */
 import {
   builtins,
+  type CompileOptions,
   compile,
-  type ModuleSource,
+  compileInSteps,
+  isRegoErrors,
   type Policy,
   parseJson,
+  parseJsonInSteps,
+  type RegoErrors,
   type Value,
   WORLDLY_BUILTINS,
 } from '@bailiwick/rego';
 import { nodeCrypto } from '@bailiwick/rego/node';
 import type { PolicyDocument } from '../policies/policy-model.js';
 import type { PolicyName } from '../ports/policy-archive.port.js';
+import { inSlices } from './slices.js';
 
 export interface WorldOptions {
   /** Built-ins that reach outside and are allowed all the same. */
@@ -37,10 +42,18 @@ export interface World {
 /** Tokens and certificates are checked by Node's own library, whoever asks. */
 const CONTEXT = { crypto: nodeCrypto };
 
+/** Characters from which a text is compiled or read in slices. Shorter ones take a few milliseconds. */
+const LARGE_REGO = 16_384;
+const LARGE_DATA = 262_144;
+/** Large documents kept as read: one is needed when it is tried and when it comes into force. */
+const DOCUMENTS_KEPT = 2;
+
 /** Compiles Rego texts once however often they come by; data changes do not compile. Bounded, oldest out. */
 export class WorldCompiler {
   readonly #options: WorldOptions;
-  readonly #compiled = new Map<string, Policy>();
+  /** What each text came to. */
+  readonly #compiled = new Map<string, Policy | RegoErrors>();
+  readonly #documents = new Map<string, Value>();
   readonly #maxChars: number;
   #chars = 0;
 
@@ -48,6 +61,32 @@ export class WorldCompiler {
   constructor(options: WorldOptions, maxChars = 4 * 1024 * 1024) {
     this.#options = options;
     this.#maxChars = maxChars;
+  }
+
+  /** Whether `prepare` would do something: the text is large and has not come by. */
+  isLarge(name: PolicyName, { rego = '', dataText = '' }: Partial<Draft>): boolean {
+    return (
+      (rego.length >= LARGE_REGO && !this.#compiled.has(keyOf(name, rego))) ||
+      (dataText.length >= LARGE_DATA && !this.#documents.has(dataText))
+    );
+  }
+
+  /** Compiles and reads what is large while other work goes on; `build` then finds it. Never throws: that is left to `build`. */
+  async prepare(name: PolicyName, { rego = '', dataText = '' }: Partial<Draft>): Promise<void> {
+    const key = keyOf(name, rego);
+    if (rego.length >= LARGE_REGO && !this.#compiled.has(key)) {
+      const outcome = await inSlices(compileInSteps(this.#compileOptions(name, rego))).catch((error: unknown) => error);
+      if (isRegoErrors(outcome)) this.#keep(key, outcome);
+      else if (!(outcome instanceof Error)) this.#keep(key, outcome as Policy);
+    }
+    if (dataText.length < LARGE_DATA || this.#documents.has(dataText)) return;
+    const document = await inSlices(parseJsonInSteps(dataText)).catch(() => undefined);
+    if (document === undefined) return;
+    this.#documents.set(dataText, document);
+    for (const oldest of this.#documents.keys()) {
+      if (this.#documents.size <= DOCUMENTS_KEPT) break;
+      this.#documents.delete(oldest);
+    }
   }
 
   /**
@@ -58,35 +97,53 @@ export class WorldCompiler {
     const compiled = this.#compile(name, document.rego);
     if (name !== 'platform' && compiled.modules[0]?.package.path[0] === 'platform')
       throw new ReservedNameError('package');
-    const policy = compiled.withData(rootDocument(name, document.dataText, platformData));
+    const data = this.#documents.get(document.dataText) ?? parseJson(document.dataText);
+    const policy = compiled.withData(rootDocument(name, data as Record<string, Value>, platformData));
     return worldOf(name, document.revision, policy);
   }
 
   #compile(name: PolicyName, rego: string): Policy {
-    const key = `${name}\n${rego}`;
+    const key = keyOf(name, rego);
     const known = this.#compiled.get(key);
     if (known) {
       this.#compiled.delete(key);
       this.#compiled.set(key, known);
+      if (isRegoErrors(known)) throw known;
       return known;
     }
-    const module: ModuleSource = { name: `${name}.rego`, text: rego, version: 'auto' };
-    const policy = compile({
-      modules: [module],
+    const policy = compile(this.#compileOptions(name, rego));
+    this.#keep(key, policy);
+    return policy;
+  }
+
+  #compileOptions(name: PolicyName, rego: string): CompileOptions {
+    return {
+      modules: [{ name: `${name}.rego`, text: rego, version: 'auto' }],
       ...capabilitiesOf(this.#options.allowedBuiltins),
       limits: { maxSteps: this.#options.maxSteps, deadlineMs: this.#options.timeoutMs },
       context: CONTEXT,
-    });
-    this.#compiled.set(key, policy);
-    this.#chars += key.length;
+    };
+  }
+
+  #keep(key: string, outcome: Policy | RegoErrors): void {
+    // Two writers may have prepared the same text meanwhile.
+    if (!this.#compiled.has(key)) this.#chars += key.length;
+    this.#compiled.set(key, outcome);
     for (const oldest of this.#compiled.keys()) {
       if (this.#chars <= this.#maxChars || oldest === key) break;
       this.#compiled.delete(oldest);
       this.#chars -= oldest.length;
     }
-    return policy;
   }
 }
+
+/** The texts of a policy that is being written or comes from the store. */
+interface Draft {
+  readonly rego: string;
+  readonly dataText: string;
+}
+
+const keyOf = (name: PolicyName, rego: string): string => `${name}\n${rego}`;
 
 /** A project's world that shows other platform data; nothing is compiled or parsed again. */
 export function withPlatformData(world: World, platformData: Value): World {
@@ -108,8 +165,7 @@ function worldOf(name: PolicyName, revision: number, policy: Policy): World {
   };
 }
 
-function rootDocument(name: PolicyName, dataText: string, platformData: Value | undefined): Value {
-  const data = parseJson(dataText) as Record<string, Value>;
+function rootDocument(name: PolicyName, data: Record<string, Value>, platformData: Value | undefined): Value {
   if (name === 'platform' || platformData === undefined) return data;
   if (Object.hasOwn(data, 'platform')) throw new ReservedNameError('top-level key');
   return { ...data, platform: platformData };

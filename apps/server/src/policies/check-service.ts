@@ -47,6 +47,7 @@ export class CheckService {
       });
     const dataText = draft.dataText ?? current?.dataText ?? '{}';
     assertWithinLimits(rego, dataText, limits);
+    await compiler.prepare(name, { rego, dataText });
     const trial = tryPolicy(compiler, name, { rego, dataText }, enforcer.platformData);
     if (trial.kind === 'refused') return { ok: false, errors: [...trial.errors], tests: [], ...nothingReplayed };
     const found = await impact.assess(name, trial.world, parseJson(dataText), draft.replay ?? replayed);

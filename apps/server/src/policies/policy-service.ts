@@ -133,7 +133,7 @@ export class PolicyService {
     assertPolicyName(name);
     const { document } = await this.#current(name);
     if (!document) throw notFound(name);
-    const world = this.#validate(name, content);
+    const world = await this.#validate(name, content);
     const proposed: ProposedWrite = { name, context, content: { ...content, world } };
     const joined = await Promise.all(this.#ports.conditions.map((condition) => condition.check(proposed)));
     const operations = joined.flatMap((part) => part.operations);
@@ -171,7 +171,7 @@ export class PolicyService {
     const current = await this.#current(name);
     assertPreconditions(name, change, context, current.document);
     const { content, action, rolledBackTo } = await this.#resolve(name, change, current);
-    const world = content ? this.#validate(name, content) : undefined;
+    const world = content ? await this.#validate(name, content) : undefined;
     const proposed: ProposedWrite = { name, context, content: content && world ? { ...content, world } : undefined };
     const joined = await Promise.all(conditions.map((condition) => condition.check(proposed)));
 
@@ -198,8 +198,9 @@ export class PolicyService {
     return { receipt: receiptOf(name, version, result.revision), isNew, isReplay: false };
   }
 
-  #validate(name: PolicyName, content: { rego: string; dataText: string }): World {
+  async #validate(name: PolicyName, content: { rego: string; dataText: string }): Promise<World> {
     assertWithinLimits(content.rego, content.dataText, this.#ports.limits);
+    await this.#ports.compiler.prepare(name, content);
     return assertSound(tryPolicy(this.#ports.compiler, name, content, this.#ports.enforcer.platformData));
   }
 
