@@ -11,12 +11,17 @@ afterAll(() => server.stop());
 let counter = 0;
 
 /** A project that allows `reader`, and the rollout of a version that allows `writer` instead. */
-async function rolledOut(strategy: unknown, more: Record<string, unknown> = {}, next = allowRole('writer')) {
+async function rolledOut(
+  strategy: unknown,
+  more: Record<string, unknown> = {},
+  next = allowRole('writer'),
+  data: Record<string, unknown> = {},
+) {
   counter += 1;
   const project = `project-${counter}`;
   const put = await server.call('PUT', `/policies/${project}?wait=applied`, { body: { rego: allowRole('reader') } });
   expect(put.status).toBe(201);
-  const body = { key: project, target: { kind: 'policy', project, rego: next }, strategy, ...more };
+  const body = { key: project, target: { kind: 'policy', project, rego: next, data }, strategy, ...more };
   const made = await server.call('POST', '/api/v1/rollouts', { body });
   expect([made.status, made.json.detail]).toEqual([201, undefined]);
   const id = made.json.id as string;
@@ -84,6 +89,24 @@ describe('a rollout of a policy', () => {
     );
     await command(elsewhere.id, 'start');
     expect(users.some((sub) => isAllowed(elsewhere.project, sub, 'writer'))).toBe(false);
+  });
+
+  it('decides by large versions too, several at once, once they are compiled', async () => {
+    // Large enough to be compiled and read in slices, and more of them than are kept as read.
+    const words = Array.from({ length: 30_000 }, (_unused, index) => `word-${index}`);
+    const padding = Array.from({ length: 800 }, (_unused, index) => `unused_${index} := ${index}\n`).join('');
+    const projects: string[] = [];
+    for (const name of ['a', 'b', 'c']) {
+      const rego = `${allowRole('writer')}\n${padding}named := data.words[0]\n`;
+      const strategy = { kind: 'targeting', audience: { users: ['ada'] } };
+      const { id, project } = await rolledOut(strategy, {}, rego, { words: [name, ...words] });
+      await command(id, 'start');
+      projects.push(project);
+    }
+    await vi.waitFor(() => {
+      for (const project of projects) expect(isAllowed(project, 'ada', 'writer')).toBe(true);
+    });
+    for (const project of projects) expect(isAllowed(project, 'bob', 'reader')).toBe(true);
   });
 
   it('in shadow changes nothing, counts what would differ, and adopts nothing', async () => {

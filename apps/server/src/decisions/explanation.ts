@@ -105,6 +105,7 @@ export class ExplanationService {
   ): Promise<{ world: World; etag: string; data: Value } | undefined> {
     if (etag === undefined || etag === '0') return undefined;
     const content = this.#current(name, etag) ?? (await this.#archived(name, etag));
+    await this.#compiler.prepare(name, content);
     const world = this.#compiler.build(name, { ...content, revision: Number(etag) }, platformData);
     return { world, etag, data: parseJson(content.dataText) };
   }

@@ -25,15 +25,26 @@ export interface PolicyCandidatesParts {
   readonly nowMs: () => number;
 }
 
+/** The version that a rollout brings. */
+interface PolicyTarget {
+  readonly project: string;
+  readonly rego: string;
+  readonly dataText: string;
+}
+
 const everywhere = { appId: null, environment: null };
 
 export class PolicyCandidates {
   readonly #parts: PolicyCandidatesParts;
   readonly #unfollow: readonly (() => void)[];
+  #isPreparing = false;
+  /** Something changed while large versions were being compiled. */
+  #isOutdated = false;
+  #isStopped = false;
 
   constructor(parts: PolicyCandidatesParts) {
     this.#parts = parts;
-    this.#refresh();
+    this.#use();
     this.#unfollow = [
       parts.feed.onChange(({ items }) => {
         // Flags too: a rollout may be gated by one.
@@ -47,11 +58,41 @@ export class PolicyCandidates {
   }
 
   stop(): void {
+    this.#isStopped = true;
     for (const unfollow of this.#unfollow) unfollow();
     this.#parts.enforcer.useCandidates(new Map());
   }
 
+  /** Large versions are compiled while decisions go on as before; what changes meanwhile is looked at after them. */
   #refresh(): void {
+    if (this.#isPreparing) {
+      this.#isOutdated = true;
+      return;
+    }
+    const { compiler } = this.#parts;
+    const large = this.#targets().filter((target) => compiler.isLarge(target.project, target));
+    if (large.length === 0) this.#use();
+    else void this.#prepare(large);
+  }
+
+  async #prepare(large: readonly PolicyTarget[]): Promise<void> {
+    this.#isPreparing = true;
+    for (const target of large) await this.#parts.compiler.prepare(target.project, target);
+    this.#isPreparing = false;
+    if (this.#isStopped) return;
+    this.#use();
+    if (!this.#isOutdated) return;
+    this.#isOutdated = false;
+    this.#refresh();
+  }
+
+  #targets(): readonly PolicyTarget[] {
+    return this.#parts.rollouts
+      .underWay()
+      .flatMap(({ content: { target } }) => (target.kind === 'policy' ? [target] : []));
+  }
+
+  #use(): void {
     const candidates = new Map<string, PolicyCandidate>();
     for (const item of this.#parts.rollouts.underWay()) {
       const { target } = item.content;
@@ -60,10 +101,7 @@ export class PolicyCandidates {
     this.#parts.enforcer.useCandidates(candidates);
   }
 
-  #candidate(
-    item: RolloutItem,
-    target: { readonly project: string; readonly rego: string; readonly dataText: string },
-  ): PolicyCandidate {
+  #candidate(item: RolloutItem, target: PolicyTarget): PolicyCandidate {
     const { traffic, environments, nowMs } = this.#parts;
     const { said, rollout } = item.content;
     const state = this.#compile(target, item.revision);
@@ -89,10 +127,7 @@ export class PolicyCandidates {
     };
   }
 
-  #compile(
-    { project, rego, dataText }: { project: string; rego: string; dataText: string },
-    revision: number,
-  ): WorldState {
+  #compile({ project, rego, dataText }: PolicyTarget, revision: number): WorldState {
     const { compiler, enforcer } = this.#parts;
     try {
       const platformData = project === 'platform' ? undefined : enforcer.platformData;
