@@ -267,8 +267,12 @@ export function mapTerm(term: Term, mapper: Mapper): Term {
     case 'array':
     case 'set':
       return withParts(term, { items: mapItems(term.items, each) });
-    case 'object':
-      return withParts(term, { entries: mapItems(term.entries, (entry) => mapEntry(entry, each)) });
+    case 'object': {
+      const entries = mapItems(term.entries, (entry) => mapEntry(entry, each));
+      if (entries === term.entries) return term;
+      const { written: _written, ...own } = term;
+      return { ...own, entries };
+    }
     case 'call':
       return withParts(term, { operator: each(term.operator), args: mapItems(term.args, each) });
     case 'array-comprehension':

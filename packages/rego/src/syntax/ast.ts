@@ -44,6 +44,8 @@ export interface ArrayTerm {
 export interface ObjectTerm {
   readonly kind: 'object';
   readonly entries: readonly (readonly [Term, Term])[];
+  /** Where keys are doubled: the entries as they are written, for the formatter. */
+  readonly written?: readonly (readonly [Term, Term])[];
   /** Set by the compiler: a literal at the head of a reference. */
   readonly isHead?: boolean;
   readonly location: Location;

@@ -40,7 +40,7 @@ export function termToValue(term: Term): Value {
     case 'object':
       return typed(
         'object',
-        term.entries.map(([key, value]) => [termToValue(key), termToValue(value)]),
+        (term.written ?? term.entries).map(([key, value]) => [termToValue(key), termToValue(value)]),
       );
     case 'call':
       return typed('call', termsToValue([operatorTerm(term.operator), ...term.args]));

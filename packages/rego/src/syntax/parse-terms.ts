@@ -539,7 +539,9 @@ export abstract class TermParser extends ParserBase {
         return undefined;
       }
     }
-    return { kind: 'object', entries: withoutDoubles(entries), location };
+    const counted = withoutDoubles(entries);
+    if (counted === entries) return { kind: 'object', entries, location };
+    return { kind: 'object', entries: counted, written: entries, location };
   }
 
   private parseTermList(end: Token, items: Term[]): Term[] | undefined {

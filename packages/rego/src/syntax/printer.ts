@@ -446,9 +446,10 @@ class Printer {
         if (term.items.length === 0) return 'set()';
         return `{${this.list(term.items, term.location, (item, index) => this.item(item, index > 0))}}`;
       case 'object': {
-        const keys = term.entries.map(([key]) => key);
+        const entries = term.written ?? term.entries;
+        const keys = entries.map(([key]) => key);
         const entry = (key: Term, index: number): string =>
-          `${this.item(key, true)}: ${this.item(term.entries[index]?.[1] as Term, false)}`;
+          `${this.item(key, true)}: ${this.item(entries[index]?.[1] as Term, false)}`;
         return `{${this.list(keys, term.location, entry)}}`;
       }
       case 'array-comprehension':
@@ -560,10 +561,8 @@ class Printer {
 
   private template(term: Term & { kind: 'template' }): string {
     const parts = term.parts.map((part) => {
-      if ('negated' in part) return `{${this.expression(part)}}`;
-      const isText = part.kind === 'scalar' && typeof part.value === 'string';
-      if (!isText) return `{${this.term(part)}}`;
-      const text = String((part as { value: unknown }).value);
+      const text = constantText(part, term.raw);
+      if (text === undefined) return `{${'negated' in part ? this.expression(part) : this.term(part)}}`;
       return (term.raw ? text : quoteString(text).slice(1, -1)).replaceAll('{', '\\{');
     });
     const quote = term.raw ? '`' : '"';
@@ -669,4 +668,15 @@ export interface FormatOptions extends ParseOptions {
 /** Formats a module's text; doing it again changes nothing. Errors: `RegoErrors`. */
 export function formatModule(text: string, options: FormatOptions = {}): string {
   return printModule(parseModuleSource(options.file ?? '', text, options));
+}
+
+/** What a part of a template says whatever is asked, as text; undefined where only the part itself says it. */
+function constantText(part: Term | Expression, isRaw: boolean): string | undefined {
+  if (!('negated' in part)) return part.kind === 'scalar' && typeof part.value === 'string' ? part.value : undefined;
+  if (part.kind !== 'term' || part.with.length > 0 || part.term.kind !== 'scalar') return undefined;
+  const { value, text } = part.term;
+  // `1.50` is 1.5 here, and would not be as text.
+  if (typeof value !== 'string')
+    return text === undefined || text === formatTerm(value) ? formatTerm(value) : undefined;
+  return isRaw && /[`\\]/.test(value) ? undefined : value;
 }

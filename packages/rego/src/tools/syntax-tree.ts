@@ -31,6 +31,7 @@ const FIELD_ORDERS: readonly (readonly [string, readonly string[]])[] = [
   ['package', ['package', 'imports', 'annotations', 'rules', 'comments']],
   ['ref', ['name', 'args', 'key', 'value', 'assign', 'ref']],
   ['domain', ['body', 'domain', 'key', 'value']],
+  ['multi_line', ['parts', 'multi_line']],
   ['term', ['term', 'body']],
   ['key', ['key', 'value', 'body']],
 ];

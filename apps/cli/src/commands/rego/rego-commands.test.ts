@@ -41,6 +41,14 @@ test_f if {
 	b.f(4) == 5
 }
 `,
+  'doubled.rego': `package d
+
+x := {"op": 1, "b": 2, "op": 3}
+
+s := {"b", 1, count([1]), "b", count([1])}
+
+t := [$"{42} {"a{b"} {null}{input.x}", $\`{1}{"c"}\`]
+`,
   'p/data.json': '{"roles": {"x": "admin"}, "big": 12345678901234567890}',
   'p/sub/more.yaml': 'k: [1, two]\n',
   'failing/fail_test.rego': `package fail_test
@@ -133,6 +141,8 @@ const SAME: readonly (readonly string[])[] = [
   ['test', 'failing', '-r', 'later', '-z'],
   ['test', 'unparsable.rego'],
   ['fmt', 'unformatted.rego'],
+  ['fmt', 'doubled.rego'],
+  ['parse', '--format', 'json', 'doubled.rego'],
   ['fmt', '--list', 'unformatted.rego', 'p'],
   ['fmt', '--fail', 'unformatted.rego'],
   ['fmt', '--fail', '--list', 'unformatted.rego'],
