@@ -3,6 +3,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { rememberedName } from '../../apps/server/src/policies/idempotency.js';
 import { startTestServer, type TestServer } from './harness.js';
 
 interface Received {
@@ -118,6 +119,54 @@ describe('a webhook', () => {
     const headers = { 'if-match': read.headers.get('etag') as string };
     const body = { url: `${url}/tested-2`, events: ['flag.#'] };
     expect((await server.call('PUT', `/api/v1/webhooks/${id}`, { body, headers })).json.url).toBe(`${url}/tested-2`);
+  });
+});
+
+describe('a webhook that is created with an Idempotency-Key', () => {
+  const create = async (body: Record<string, unknown>, once: string, token?: string) =>
+    await server.call('POST', '/api/v1/webhooks', {
+      body,
+      headers: { 'idempotency-key': once },
+      ...(token === undefined ? {} : { token }),
+    });
+  const fresh = (): Record<string, unknown> => {
+    counter += 1;
+    return { key: `hook-${counter}`, url: `${url}/once`, events: ['flag.#'] };
+  };
+
+  it('is made once, and a retry gets the same answer with the secret, which is not kept as it is', async () => {
+    const body = fresh();
+    const first = await create(body, 'once-1');
+    expect(first.status).toBe(201);
+    const again = await create(body, 'once-1');
+    expect([again.status, again.json]).toEqual([201, first.json]);
+    expect(again.json.secret).toMatch(/^whsec_/);
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+    expect(again.headers.get('location')).toBe(first.headers.get('location'));
+    const kept = await server.running.platform.configuration.store.remembered(
+      rememberedName(first.json.created_by, 'once-1'),
+    );
+    expect(kept?.answer).toContain(first.json.id);
+    expect(kept?.answer).not.toContain(first.json.secret);
+    const all = (await server.call('GET', '/api/v1/webhooks')).json.items as { key: string }[];
+    expect(all.filter(({ key }) => key === body['key'])).toHaveLength(1);
+  });
+
+  it('by several at once is one webhook with one secret', async () => {
+    const body = fresh();
+    const made = await Promise.all(Array.from({ length: 5 }, () => create(body, 'once-2')));
+    expect(made.map(({ status }) => status)).toEqual([201, 201, 201, 201, 201]);
+    expect(new Set(made.map(({ json }) => `${json.id} ${json.secret}`)).size).toBe(1);
+  });
+
+  it('is refused under the key of another request, and shown to nobody else', async () => {
+    const body = fresh();
+    const first = await create(body, 'once-3');
+    expect((await create({ ...body, events: ['#'] }, 'once-3')).status).toBe(422);
+    const key = await server.call('POST', '/api/v1/api-keys', { body: { name: 'other', roles: ['admin'] } });
+    const theirs = await create(body, 'once-3', key.json.key);
+    expect(theirs.text).not.toContain(first.json.secret);
+    expect(theirs.status).toBeGreaterThanOrEqual(400);
   });
 });
 

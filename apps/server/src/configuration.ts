@@ -72,6 +72,7 @@ export interface Configuration {
   readonly ofrep: OfrepService;
   readonly fetches: FetchService;
   readonly usage: UsageService;
+  readonly cipher: Pick<ValueCipher, 'decrypt'>;
   /** What the worker role does: steps of rollouts, and the audit facts on their way into the sealed chain. */
   startWork(): void;
   stopWork(): Promise<void>;
@@ -125,6 +126,7 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
       approvals,
       exchange,
     },
+    cipher,
     webhooks: notifications.webhooks,
     reports: new ReportService(store),
     limits: new ReadRateLimits(cache, settings.readsPerMinute),

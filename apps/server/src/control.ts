@@ -3,6 +3,7 @@ import type { RequestListener, Server } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { auditRoutes } from './audit/audit-routes.js';
 import { bootstrapRoutes } from './configs/bootstrap-routes.js';
+import type { EncryptedValue } from './configs/config-content.js';
 import { configRoutes } from './configs/config-routes.js';
 import { environmentRoutes } from './configs/environment-routes.js';
 import { fetchRoutes } from './configs/fetch-routes.js';
@@ -52,7 +53,9 @@ export async function createControl(
   const app = createApplication(applicationParts(platform, settings, logger));
   await openApiRoutes(app);
   if (settings.roles.includes('control')) {
-    idempotentWrites(app, platform.configuration.store, { keptHours: settings.idempotencyHours });
+    const { store, cipher } = platform.configuration;
+    const open = async (encrypted: EncryptedValue): Promise<unknown> => await cipher.decrypt(encrypted);
+    idempotentWrites(app, store, { keptHours: settings.idempotencyHours, open });
     policyRoutes(app, platform);
     gatewayResourceRoutes(app, gatewayResources.managed, gatewayResources.exportText);
     secretRoutes(app, { secrets: platform.secrets, audit: platform.audit, onChange: gatewayResources.onSecretChange });

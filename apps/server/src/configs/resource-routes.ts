@@ -15,7 +15,7 @@ import type { RouteAccess } from '../http/access.js';
 import type { ResourceVersion } from '../ports/resource-store.port.js';
 import type { Item } from './config-content.js';
 import type { WriteContext } from './configuration-writer.js';
-import { answerOnce, onceOf, type WriteAnswer } from './idempotent-writes.js';
+import { answerOnce, onceOf, type Secret, type WriteAnswer } from './idempotent-writes.js';
 import { scopeOf } from './scope.js';
 import { etagOf, type VersionedResources } from './versioned-resources.js';
 
@@ -59,10 +59,10 @@ export interface ResourceRouteOptions<C extends { readonly description?: string 
   readonly answerSchema: TObject;
   /** The content of a body, checked as far as it can be alone; `id` of what it replaces, empty for something new. */
   readonly toContent: (draft: never, id: string) => C | Promise<C>;
-  /** For something new, where that is not the same; `shownOnce` is added to the answer. */
+  /** For something new, where that is not the same; its secrets are shown in the answer alone. */
   readonly toNewContent?: (
     draft: never,
-  ) => Promise<{ readonly content: C; readonly shownOnce: Readonly<Record<string, string>> }>;
+  ) => Promise<{ readonly content: C; readonly secrets: Readonly<Record<string, Secret>> }>;
 }
 
 interface Access {
@@ -130,12 +130,10 @@ function collectionRoutes<C extends { readonly description?: string }>(
           isDecidedByBody: true,
           facts: ({ body }) => ({ resource: { kind: resources.kind, ...factsOfBody(body) } }),
         },
-        // What is shown once is not kept to be shown again.
-        isOnce: options.toNewContent === undefined,
+        isOnce: true,
       },
       schema: {
-        ...{ tags, summary: `Create: ${noun}`, body: newSchema, response: { 201: answerSchema } },
-        ...(options.toNewContent === undefined ? { headers: OnceHeaders } : {}),
+        ...{ tags, summary: `Create: ${noun}`, headers: OnceHeaders, body: newSchema, response: { 201: answerSchema } },
       },
     },
     async (request, reply) =>
@@ -146,7 +144,8 @@ function collectionRoutes<C extends { readonly description?: string }>(
         const answer = (item: Item<C>): WriteAnswer => ({
           status: 201,
           headers: { etag: etagOf(item), location: `${path}/${item.id}` },
-          body: { ...shownItem(resources, item), ...made?.shownOnce },
+          body: shownItem(resources, item),
+          ...(made === undefined ? {} : { secrets: made.secrets }),
         });
         return answer(await resources.create(key, scopeOf(app_id, environment), content, contextOf(request, answer)));
       }),

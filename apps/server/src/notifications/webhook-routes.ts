@@ -21,7 +21,7 @@ export function webhookRoutes(app: FastifyInstance, webhooks: WebhookService): v
     ...{ newSchema: NewWebhook, contentSchema: WebhookBodySchema, answerSchema: Webhook },
     toNewContent: async (body: WebhookBody) => {
       const { content, secret } = await webhooks.newContent(body);
-      return { content, shownOnce: { secret } };
+      return { content, secrets: { secret: { plain: secret, encrypted: content.secret } } };
     },
     toContent: (body: WebhookBody, id) => webhooks.changedContent(id, body),
   });
