@@ -202,6 +202,127 @@ it('a report says who changed what when, as JSON and as CSV that no spreadsheet 
   expect((await server.call('GET', `/api/v1/reports/changes?from=${future}`)).json.items).toEqual([]);
 });
 
+describe('a report', () => {
+  const report = async (query: string) => await server.call('GET', `/api/v1/reports/changes?${query}`);
+  const write = async (key: string, headers: Record<string, string> = {}, token?: string) => {
+    const body = { key, app_id: 'audited', environment: 'prod', value: 'not-in-reports' };
+    const answer = await server.call('POST', '/api/v1/configs', {
+      ...{ body, headers },
+      ...(token === undefined ? {} : { token }),
+    });
+    expect(answer.status).toBe(201);
+    return { id: answer.json.id as string, etag: answer.headers.get('etag') as string };
+  };
+
+  it('is by resource, actor and period, and shows no value', async () => {
+    const other = await server.call('POST', '/api/v1/api-keys', {
+      body: { name: 'auditor', roles: ['platform-admin'] },
+    });
+    const { id, etag } = await write('audited.a');
+    await write('audited.b', {}, other.json.key);
+    const removed = await server.call('DELETE', `/api/v1/configs/${id}`, { headers: { 'if-match': etag } });
+    expect(removed.status).toBe(204);
+    const all = (await report('app_id=audited')).json.items as Record<string, string>[];
+    expect(all.map(({ action }) => action)).toEqual(['config.delete', 'config.create', 'config.create']);
+    expect(JSON.stringify(all)).not.toContain('not-in-reports');
+    const theirs = (await report(`actor=${encodeURIComponent(`api-key:${other.json.id}`)}`)).json.items;
+    expect(theirs.map(({ resource }: { resource: string }) => resource)).toEqual([all[1]?.['resource']]);
+    const resource = all[0]?.['resource'] as string;
+    const ofOne = (await report(`resource=${encodeURIComponent(resource)}`)).json.items as Record<string, string>[];
+    expect(ofOne.map(({ action }) => action)).toEqual(['config.delete', 'config.create']);
+    expect(ofOne[1]?.['etag_after']).toBe(ofOne[0]?.['etag_before']);
+    const middle = all[1]?.['ts'] as string;
+    const until = (await report(`app_id=audited&to=${encodeURIComponent(middle)}`)).json.items as { ts: string }[];
+    const since = (await report(`app_id=audited&from=${encodeURIComponent(middle)}`)).json.items as { ts: string }[];
+    expect(until.every(({ ts }) => ts <= middle)).toBe(true);
+    expect(since.every(({ ts }) => ts >= middle)).toBe(true);
+    expect(new Set([...until, ...since].map((one) => JSON.stringify(one))).size).toBe(3);
+  });
+
+  it('as CSV has the rows of the JSON, page after page, and nothing that a spreadsheet would execute', async () => {
+    await write('audited.c', { 'x-request-id': '-2-3' });
+    const { items } = (await report('app_id=audited')).json as { items: Record<string, string>[] };
+    expect(items[0]?.['request_id']).toBe('-2-3');
+    const lines: string[] = [];
+    let query = 'app_id=audited&format=csv&limit=2';
+    for (;;) {
+      const page = await report(query);
+      expect(page.headers.get('content-disposition')).toContain('changes.csv');
+      const [head = '', ...rows] = page.text.split('\r\n');
+      expect(rows.pop()).toBe('');
+      lines.push(...rows);
+      const at = head.split(',').indexOf('request_id');
+      if (query.includes('cursor') === false) expect(rows[0]?.split(',')[at]).toBe("'-2-3");
+      const next = /<\?cursor=(.+)>; rel="next"/.exec(page.headers.get('link') ?? '')?.[1];
+      if (next === undefined) break;
+      query = `app_id=audited&format=csv&limit=2&cursor=${next}`;
+    }
+    expect(lines).toHaveLength(items.length);
+    for (const [at, { audit_id, action, resource }] of items.entries()) {
+      expect(lines[at]?.endsWith(`,${audit_id}`)).toBe(true);
+      expect(lines[at]).toContain(`,${action},${resource},`);
+    }
+  });
+
+  it('with a period that is none is refused', async () => {
+    for (const query of ['from=yesterday', 'limit=0', 'format=xml']) expect((await report(query)).status).toBe(400);
+  });
+});
+
+describe('a snapshot', () => {
+  const scope = { app_id: 'kept', environment: 'prod' };
+  const flag = { state: 'ENABLED', variants: { on: true, off: false }, defaultVariant: 'off' };
+
+  it('brings flags, segments and secrets back as they were, in one revision, and can be undone by another one', async () => {
+    await importFile({
+      format: 'json',
+      content: {
+        configs: [{ ...scope, key: 'hush', value: 'first-secret', sensitive: true }],
+        flags: [{ ...scope, key: 'dark', ...flag }],
+        segments: [{ ...scope, key: 'staff', rule: { '==': [{ var: 'plan' }, 'staff'] } }],
+      },
+    });
+    const take = async (key: string) => {
+      const taken = await server.call('POST', '/api/v1/snapshots', { body: { key, ...scope } });
+      expect([taken.status, taken.text.includes('-secret')]).toEqual([201, false]);
+      return taken.json.id as string;
+    };
+    const restore = async (id: string) => {
+      const answer = await server.call('POST', `/api/v1/snapshots/${id}/restore`);
+      expect([answer.status, answer.text.includes('-secret')]).toEqual([200, false]);
+      return answer.json;
+    };
+    const now = async () => (await server.call('POST', '/api/v1/configs/fetch', { body: scope })).json;
+    const first = await take('first');
+    await importFile({
+      format: 'json',
+      content: {
+        configs: [{ ...scope, key: 'hush', value: 'second-secret', sensitive: true }],
+        flags: [{ ...scope, key: 'dark', ...flag, defaultVariant: 'on' }],
+        segments: [{ ...scope, key: 'staff', rule: { '==': [{ var: 'plan' }, 'gold'] } }],
+      },
+    });
+    const second = await take('second');
+    const before = await now();
+    expect(before.values.hush).toBe('second-secret');
+    expect(await restore(first)).toMatchObject({ updated: expect.arrayContaining(['config hush', 'flag dark']) });
+    const after = await now();
+    expect([after.values.hush, after.revision]).toEqual(['first-secret', before.revision + 2]);
+    const dark = await server.call('POST', '/ofrep/v1/evaluate/flags/dark?app_id=kept&environment=prod', {
+      body: { context: {} },
+    });
+    expect(dark.json.variant).toBe('off');
+    await restore(second);
+    expect((await now()).values.hush).toBe('second-secret');
+    expect(await restore(second)).toMatchObject({ created: [], updated: [], deleted: [] });
+  });
+
+  it('that is not there cannot be restored', async () => {
+    const answer = await server.call('POST', '/api/v1/snapshots/5f0c9c1e-0000-4000-8000-000000000000/restore');
+    expect([answer.status, typeof answer.json.detail]).toEqual([404, 'string']);
+  });
+});
+
 const specifications = join(repositoryRoot, '..', 'shared', 'conformance', 'flags', 'unleash', 'specifications');
 it.skipIf(!existsSync(specifications))('imports a whole Unleash state', async () => {
   const { state } = JSON.parse(readFileSync(join(specifications, '13-constraint-operators.json'), 'utf8'));

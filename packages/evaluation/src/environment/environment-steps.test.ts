@@ -172,6 +172,7 @@ function answersOf(environment: Environment): unknown {
   const { configs } = environment;
   return {
     ...{ keys: configs.keys(), faults: configs.faults, effective: configs.effective() },
+    ...{ isVarying: configs.isVarying, varying: keys.filter((name) => configs.varies(name)) },
     plain: keys.map((name) => configs.get(name)),
     flagKeys: environment.flagKeys(),
     asked: contexts.flatMap((context) =>

@@ -193,23 +193,42 @@ describe('an evaluator that several flags name', () => {
   const isF: JsonValue = { '==': [{ var: '$flagd.flagKey' }, 'f'] };
 
   it('gives each flag its own answer where it looks at the flag', () => {
-    const half: JsonValue = { fractional: ['key', [true, 50], [false, 50]] };
+    const half: JsonValue = {
+      fractional: [
+        [true, 50],
+        [false, 50],
+      ],
+    };
     expect(answersOf(isF)).toEqual(['on', 'off', 'off']);
     expect(answersOf({ and: [true, { '!': [{ '!': [isF] }] }] })).toEqual(['on', 'off', 'off']);
     expect(answersOf({ '==': [{ var: [{ cat: ['$flagd.', 'flagKey'] }] }, 'g'] })).toEqual(['off', 'on', 'off']);
     const isH: JsonValue = { '==': [{ var: '$flagd.flagKey' }, 'h'] };
     expect(answersOf({ some: [[{ var: '' }], isH] })).toEqual(['off', 'off', 'on']);
-    const alone = ['f', 'g', 'h'].map((key) => {
-      const set = compileFlags({ flags: { [key]: named }, $evaluators: { it: half } });
-      return set.evaluate(key, { targetingKey: 'ann' }).variant;
-    });
-    expect(answersOf(half, { targetingKey: 'ann' })).toEqual(alone);
+    for (const targetingKey of ['ann', 'bob', 'eve', 'joe', 'kim']) {
+      const alone = ['f', 'g', 'h'].map((key) => {
+        const set = compileFlags({ flags: { [key]: named }, $evaluators: { it: half } });
+        return set.evaluate(key, { targetingKey }).variant;
+      });
+      expect(answersOf(half, { targetingKey })).toEqual(alone);
+    }
   });
 
   it('gives all the same where it does not, also by way of another one', () => {
     const staff = { email: 'a@faas.io', active: true };
     expect(answersOf({ or: [{ $ref: 'staff' }, false] }, staff)).toEqual(['on', 'on', 'on']);
     expect(answersOf({ or: [{ $ref: 'staff' }, false] }, { email: 'a@faas.io' })).toEqual(['off', 'off', 'off']);
+  });
+
+  it('is another one for all of them when it changes, however often', () => {
+    const set = (name: string): FlagSet => ({
+      flags: { f: named, g: named },
+      $evaluators: { it: { '==': [{ var: 'targetingKey' }, name] } },
+    });
+    let compiled = compileFlags(set('ann'));
+    for (const name of ['bob', 'eve', 'joe']) {
+      compiled = compileFlags(set(name), compiled);
+      for (const key of ['f', 'g']) expect(compiled.evaluate(key, { targetingKey: name }).variant).toBe('on');
+    }
   });
 
   it('that goes round is a fault of each of them', () => {

@@ -193,6 +193,24 @@ describe('a candidate under a rollout', () => {
     expect(snapshot.get('url', { targetingKey: 'ann' }, 1)).toBe('http://new/');
   });
 
+  it('makes its own snapshot vary, and neither another one nor the one before', () => {
+    const rolling = at('x', 1, { candidate: { value: 2, rollout: running(['ann']) } });
+    const plain = at('x', 1);
+    const before = compileConfig([plain, at('y', 1)], scope);
+    const after = compileConfig([rolling, at('y', 1)], scope, { previous: before });
+    const beside = compileConfig([at('x', 3), at('y', 1)], scope, { previous: before });
+    expect([before, after, beside].map((one) => [one.isVarying, one.varies('x'), one.varies('y')])).toEqual([
+      [false, false, false],
+      [true, true, false],
+      [false, false, false],
+    ]);
+    const further = compileConfig([plain, at('y', 2)], scope, { previous: before });
+    expect([further.isVarying, further.get('x'), further.get('y')]).toEqual([false, 1, 2]);
+    expect(further.identityOf('x')).toBe(before.identityOf('x'));
+    expect(further.identityOf('y')).not.toBe(before.identityOf('y'));
+    expect(compileConfig([at('x', 1)], scope).isVarying).toBe(false);
+  });
+
   it('finds faults of the candidate before anybody gets it', () => {
     const entry = at('x', 1, { candidate: { value: '${nothing}', rollout: running(['ann']) } });
     expect(compileConfig([entry]).faults.map(({ code }) => code)).toEqual(['reference.unknown']);
