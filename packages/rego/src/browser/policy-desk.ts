@@ -1,13 +1,12 @@
 /**
  * The worker's side without the worker: keeps compiled policies by number and answers requests.
- * Before it compiles, it loads the rare built-ins that the texts name.
+ * Before it compiles, it loads the rare built-ins that the texts name; before it formats, the printer.
  */
 import { loadBuiltinsFor } from '../builtins/on-demand.js';
 import { isRegoErrors, isRegoEvaluationError } from '../errors.js';
 import { type CompileOptions, compile, type EvaluateOptions, type Policy } from '../policy.js';
 import type { Module, RegoVersion } from '../syntax/ast.js';
 import { parseModuleSource, parseQuery } from '../syntax/parser.js';
-import { formatModule } from '../syntax/printer.js';
 import { fromJson, parseJson, stringifyJson, type Value } from '../values/index.js';
 import type {
   BrowserCompileOptions,
@@ -62,6 +61,8 @@ export class PolicyDesk {
       case 'check':
         return this.check(request.options);
       case 'format': {
+        // Who decides does not print.
+        const { formatModule } = await import('../syntax/printer.js');
         const { name = '', version = 'v1' } = request.options;
         return formatModule(request.text, { version, file: name });
       }
