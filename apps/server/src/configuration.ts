@@ -13,6 +13,7 @@ import { EnvironmentStreams } from './configs/environment-streams.js';
 import { Environments } from './configs/environments.js';
 import { FetchService } from './configs/fetch-service.js';
 import { ReadRateLimits } from './configs/rate-limits.js';
+import { steadyClock } from './configs/steady-clock.js';
 import { UsageService } from './configs/usage-service.js';
 import { ValueCipher } from './configs/value-cipher.js';
 import { ExchangeService } from './exchange/exchange-service.js';
@@ -73,6 +74,8 @@ export interface Configuration {
   readonly fetches: FetchService;
   readonly usage: UsageService;
   readonly cipher: Pick<ValueCipher, 'decrypt'>;
+  /** What timetables and windows go by: see `steadyClock`. */
+  readonly steadyMs: () => number;
   /** What the worker role does: steps of rollouts, and the audit facts on their way into the sealed chain. */
   startWork(): void;
   stopWork(): Promise<void>;
@@ -83,6 +86,12 @@ export interface Configuration {
 export async function buildConfiguration(parts: ConfigurationParts): Promise<Configuration> {
   const { resources: store, cache, settings, onError, traffic } = parts;
   const nowMs = Date.now;
+  const steadyMs = steadyClock({
+    onAhead: (ms) =>
+      onError(
+        'the clock jumped ahead: rollouts, windows and freezes go by the time that passed; restart if the new time is right',
+      )(new Error(`the machine's clock is ${Math.round(ms / 1_000)} s ahead`)),
+  });
   const feed = new ConfigurationFeed({
     ...{ store, cache, pollMs: settings.configPollMs, nowMs },
     onError: onError('configuration cannot be read; the last known is served'),
@@ -90,22 +99,25 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
   await feed.start();
   const cipher = new ValueCipher(parts.secrets);
   const writer = new ConfigurationWriter({ store, feed, nowMs });
-  const freezes = new Freezes({ store, feed, writer }, nowMs);
+  const freezes = new Freezes({ store, feed, writer }, steadyMs);
   const approvals = new ConfigApprovalDesk(feed, writer, nowMs);
   const needed = { scopes: settings.requireApproval, fingerprintKey: await approvalKey(parts.secrets) };
   const rules = [freezes.rule, new ConfigApprovals({ ...needed, cipher, nowMs }).rule];
   const common = { store, feed, writer, cipher, rules, nowMs };
   const configs = new ConfigService({ ...common, maxValueChars: settings.maxConfigValueChars });
   const flags = new FlagService(common);
-  const rollouts = new RolloutService({ ...common, configs, stepRules: [freezes.rule], policies: parts.policies });
+  const rollouts = new RolloutService({
+    ...{ ...common, nowMs: steadyMs, configs, stepRules: [freezes.rule], policies: parts.policies },
+  });
   const environments = new Environments(feed, cipher, () => candidatesOf(feed.state, cipher));
   const stopOpening = await keepOpen(feed, cipher, environments, onError);
+  await environments.warm();
   const exchange = new ExchangeService({ ...common, environments, configs, flags });
   const streams = new EnvironmentStreams(feed, environments);
   const guards = new Guards(traffic, settings.prometheusUrl);
   const notifications = buildNotifications(parts, { ...common });
   const rolloutWorker = new RolloutWorker({
-    ...{ rollouts, feed, guards, nowMs, everyMs: settings.rolloutTickMs },
+    ...{ rollouts, feed, guards, nowMs: steadyMs, everyMs: settings.rolloutTickMs },
     onError: onError('a rollout could not be carried on'),
   });
   const auditRelay = new AuditRelay(store, feed, parts.audit, onError('the audit of configuration waits'));
@@ -127,11 +139,12 @@ export async function buildConfiguration(parts: ConfigurationParts): Promise<Con
       exchange,
     },
     cipher,
+    steadyMs,
     webhooks: notifications.webhooks,
     reports: new ReportService(store),
     limits: new ReadRateLimits(cache, settings.readsPerMinute),
-    ofrep: new OfrepService(feed, environments),
-    fetches: new FetchService(feed, environments),
+    ofrep: new OfrepService(feed, environments, steadyMs),
+    fetches: new FetchService(feed, environments, steadyMs),
     usage: new UsageService(cache, feed),
     startWork: () => {
       auditRelay.start();

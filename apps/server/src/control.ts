@@ -55,6 +55,7 @@ export async function createControl(
   if (settings.roles.includes('control')) {
     const { store, cipher } = platform.configuration;
     const open = async (encrypted: EncryptedValue): Promise<unknown> => await cipher.decrypt(encrypted);
+    tellSteadyTime(app, platform.configuration.steadyMs);
     idempotentWrites(app, store, { keptHours: settings.idempotencyHours, open });
     policyRoutes(app, platform);
     gatewayResourceRoutes(app, gatewayResources.managed, gatewayResources.exportText);
@@ -98,6 +99,15 @@ export async function createControl(
   await app.ready();
   if (settings.roles.includes('control')) answerReadsFirst(platform, settings, app);
   return app;
+}
+
+/** SDKs take the time from answers: when this machine's clock jumped ahead, they are told what counts here. */
+function tellSteadyTime(app: FastifyInstance, steadyMs: () => number): void {
+  app.addHook('onRequest', (_request, reply, done) => {
+    const now = steadyMs();
+    if (Date.now() - now > 1_000) reply.header('date', new Date(now).toUTCString());
+    done();
+  });
 }
 
 /** Puts the reads that applications make all the time before the application, on whatever server it listens. */

@@ -225,7 +225,7 @@ export async function buildPlatform(
     });
     const candidates = new PolicyCandidates({
       ...{ rollouts: configuration.rollouts, feed: configuration.feed, environments: configuration.environments },
-      ...{ enforcer, compiler, traffic, instanceId, nowMs: Date.now },
+      ...{ enforcer, compiler, traffic, instanceId, nowMs: configuration.steadyMs },
     });
     stoppers.push(async () => candidates.stop());
     stoppers.push(() => configuration.stop());

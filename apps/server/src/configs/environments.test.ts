@@ -293,4 +293,18 @@ describe('environments', () => {
     expect(environments.view(test).compiled.config('a', {}, 0)).toBe('hush');
     expect(environments.view(test)).toMatchObject({ isPartial: false });
   });
+
+  it('are compiled before anybody asks, those that have something of their own', async () => {
+    const feed = new Feed();
+    const cipher = new Cipher();
+    const [global, app, prod, test] = scopes as [ResourceScope, ResourceScope, ResourceScope, ResourceScope];
+    for (const [n, place] of [global, app, prod, test].entries())
+      feed.write('config', `c${n}`, 'a', place, { value: n, type: 'number' });
+    const environments = new Environments(feed, cipher, () => candidatesOf(feed.state, cipher));
+    await environments.warm();
+    expect(environments.size).toBe(2);
+    const late = new Environments(feed, cipher, () => candidatesOf(feed.state, cipher));
+    await late.warm(-1);
+    expect(late.size).toBe(0);
+  });
 });

@@ -2,6 +2,7 @@
  * What each app and environment gets, compiled when it is first asked for. After a change that concerns it, what was touched is noted; who asks
  * next has only that compiled anew, and the rest taken over. The compiled form of every scope that somebody uses is kept.
  */
+import { setImmediate } from 'node:timers/promises';
 import { compileEnvironment, type Environment } from '@bailiwick/evaluation';
 import type { ResourceScope } from '../ports/resource-store.port.js';
 import type { ConfigurationFeed } from './configuration-feed.js';
@@ -32,6 +33,7 @@ interface Kept {
 }
 
 const maxViews = 1_000;
+const maxWarmMs = 2_000;
 /** When more than this was touched, all of it is made anew. */
 const maxTouched = 2_000;
 
@@ -68,6 +70,26 @@ export class Environments {
     const view = kept === undefined || kept.touched.size > maxTouched ? this.#whole(scope) : this.#next(kept);
     this.#kept.set(slot, { view, touched: new Touched() });
     return view;
+  }
+
+  /** Compiles every app's environments that have something of their own, up to a bound in time: who asks first need not wait then. */
+  async warm(boundMs = maxWarmMs): Promise<void> {
+    const endMs = performance.now() + boundMs;
+    const scopes = new Map<string, ResourceScope>();
+    for (const kind of ['config', 'flag'] as const)
+      for (const { appId, environment } of this.#feed.state.all<unknown>(kind))
+        if (appId !== null && environment !== null)
+          scopes.set(scopeSlot({ appId, environment }), { appId, environment });
+    for (const scope of scopes.values()) {
+      if (performance.now() > endMs || this.#kept.size >= maxViews) return;
+      this.view(scope);
+      await setImmediate();
+    }
+  }
+
+  /** How many scopes are compiled now. */
+  get size(): number {
+    return this.#kept.size;
   }
 
   /** The newest revision that changed anything in the scope. */
