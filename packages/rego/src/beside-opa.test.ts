@@ -35,6 +35,10 @@ describe.each(['generated', 'closures'] as const)('as a real OPA, with %s', (bac
     ['p if { true with f as q }\nf(x) := x\nq := 1 if input.missing', true],
     ['p := x if { x := f(7) with f as q\n}\nf(x) := x\nq := 1', 1],
     ['p if { data.base.names with data.base.names as count }', 'rego_unsafe_var_error:2'],
+    // Before what the head needs a body of `true` is dropped, whatever stands before and after it.
+    ['p := input.list if { not true with data.base.x as input.missing }', [1, 3]],
+    ['p := 1 if { not true with data.base.x as input.list }', 'undefined'],
+    ['p := [input.name | true with data.base.x as input.missing]', ['abc']],
     // An element compared with its own index is looked for in a loop.
     ['p if { some i, x in [null, 1, "a"]; i == x }', true],
     ['p if { some i, x in [1, 0]; x == i }', 'undefined'],

@@ -10,6 +10,7 @@ import {
   appendToBody,
   type CompileContext,
   equality,
+  isTrueBody,
   type NameSource,
   report,
   text,
@@ -208,7 +209,7 @@ export class Expander {
       extras.push(equality(local, inner, undefined, inner.location));
       return local;
     });
-    return [appendToBody(this.body(body), extras), heads];
+    return [this.withExtras(body, this.body(body), extras), heads];
   }
 
   private template(term: Term & { kind: 'template' }, extras: Expression[]): Term {
@@ -265,6 +266,13 @@ export class Expander {
     rule.args = rule.args?.map(bind);
     rule.key = rule.key && bind(rule.key);
     rule.value = rule.value && bind(rule.value);
-    rule.body = appendToBody(body, extras);
+    rule.body = this.withExtras(rule.body, body, extras);
+  }
+
+  /** A body of nothing but `true`, also when negated or under `with`, is as good as none for OPA when something is appended. */
+  private withExtras(written: Body, expanded: Body, extras: readonly Expression[]): Body {
+    return isTrueBody(written)
+      ? appendToBody(written, extras.length > 0 ? extras : expanded)
+      : [...expanded, ...extras];
   }
 }

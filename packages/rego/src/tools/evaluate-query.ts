@@ -207,8 +207,10 @@ export function runQuery(
     const expressions = body.flatMap((expression, index) => {
       if (isDeclaration(expression)) return [];
       const { offset, end, row: line, col } = expression.location;
-      const value = row.get(CAPTURE + index) ?? true;
-      return [{ value, text: query.slice(offset, end), location: { row: line, col } }];
+      const value = row.get(CAPTURE + index);
+      return [
+        { value: value === undefined ? true : value, text: query.slice(offset, end), location: { row: line, col } },
+      ];
     });
     const names = [...row.keys()].filter((name) => !name.startsWith(CAPTURE) && !isWildcard(name)).sort();
     return { expressions, bindings: new Map(names.map((name) => [name, row.get(name) as Value])) };

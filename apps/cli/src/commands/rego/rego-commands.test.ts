@@ -142,6 +142,8 @@ const SAME: readonly (readonly string[])[] = [
   ['test', 'unparsable.rego'],
   ['fmt', 'unformatted.rego'],
   ['fmt', 'doubled.rego'],
+  ['eval', 'null'],
+  ['eval', '-f', 'raw', 'yaml.unmarshal("")'],
   ['parse', '--format', 'json', 'doubled.rego'],
   ['fmt', '--list', 'unformatted.rego', 'p'],
   ['fmt', '--fail', 'unformatted.rego'],

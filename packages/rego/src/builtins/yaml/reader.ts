@@ -53,14 +53,22 @@ export class YamlReader extends FlowReader {
   }
 
   private readDirectives(): void {
+    let hasVersion = false;
+    const start = this.at;
     while (this.text[this.at] === '%' && this.column() === 0) {
-      const line = this.restOfLine();
-      if (/^%YAML\s+(?!1\.1\s*$)/.test(line)) throw this.error('found incompatible YAML document');
-      const tag = /^%TAG\s+(!\S*)\s+(\S+)/.exec(line);
-      if (tag !== null) this.tagHandles.set(tag[1] as string, tag[2] as string);
-      this.at += line.length;
+      const line = this.restOfLine().replace(/[ \t]+(?:#.*)?$/, '');
+      const [, major, minor] = /^%YAML[ \t]+(\d+)\.(\d+)(?:#.*)?$/.exec(line) ?? [];
+      const [, handle, prefix] = /^%TAG[ \t]+(!\S*)[ \t]+(\S+)$/.exec(line) ?? [];
+      if (major === undefined && handle === undefined) throw this.error('found unknown directive name');
+      if (major !== undefined && hasVersion) throw this.error('found duplicate %YAML directive');
+      if (major !== undefined && (Number(major) !== 1 || Number(minor) !== 1))
+        throw this.error('found incompatible YAML document');
+      hasVersion ||= major !== undefined;
+      if (handle !== undefined && prefix !== undefined) this.tagHandles.set(handle, prefix);
+      this.at += this.restOfLine().length;
       this.skipBlank();
     }
+    if (this.at > start && !this.isMarker('---')) throw this.error('did not find expected <document start>');
   }
 
   /** Reads a node that starts on this line or a later one, if it is indented enough. */
@@ -119,6 +127,7 @@ export class YamlReader extends FlowReader {
   /** Whether a key and its colon stand on this line at this place. */
   private hasImplicitKey(): boolean {
     const start = this.at;
+    if (this.text[start] === '%') return false;
     try {
       if (this.isIndicator(':')) return true;
       this.readProperties();
