@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { JsonSyntaxError, parseStrictJson } from '../../apps/server/src/http/strict-json.js';
+import { JsonSyntaxError, parseStrictJson, parseStrictJsonInSteps } from '../../apps/server/src/http/strict-json.js';
 import { repositoryRoot, startTestServer, type TestServer } from './harness.js';
 
 const folder = join(repositoryRoot, '../shared/conformance/security/json');
@@ -24,6 +24,32 @@ describe('the strict JSON reader', () => {
     ['two values', '{} {}'],
   ])('refuses %s', (_what, text) => {
     expect(() => parseStrictJson(text, options)).toThrow(JsonSyntaxError);
+  });
+
+  it.each(files.filter((name) => name.endsWith('.json')))('says the same of %s in steps', (name) => {
+    const bytes = readFileSync(join(folder, name));
+    const outcomeOf = (read: () => unknown): unknown => {
+      try {
+        return { value: read() };
+      } catch (error) {
+        return String(error);
+      }
+    };
+    const inSteps = outcomeOf(() => {
+      const reading = parseStrictJsonInSteps(bytes, options);
+      let step = reading.next();
+      while (step.done !== true) step = reading.next();
+      return step.value;
+    });
+    expect(inSteps).toEqual(outcomeOf(() => parseStrictJson(bytes, options)));
+  });
+
+  it('rests between the steps', () => {
+    const text = JSON.stringify(Array.from({ length: 20_000 }, (_unused, id) => ({ id })));
+    const reading = parseStrictJsonInSteps(text, options);
+    let steps = 1;
+    for (let step = reading.next(); step.done !== true; step = reading.next()) steps += 1;
+    expect(steps).toBeGreaterThan(10);
   });
 
   it('refuses bytes that are not UTF-8', () => {

@@ -56,6 +56,7 @@ export {
   RegoSet,
   sortedKeys,
   stringifyJson,
+  stringifyJsonInSteps,
   toJson,
   typeOf,
   type Value,

@@ -8,14 +8,16 @@ import { parseNumber } from '@bailiwick/rego';
 import Ajv from 'ajv';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { AuditService } from '../audit/audit-service.js';
+
 import { type Caller, claimedProject, type Decision, type DecisionService } from '../decisions/decision-service.js';
+import { inSlices } from '../decisions/slices.js';
 import type { Authenticator } from '../identity/authenticator.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { auditContext, nobody, type RouteAccess } from './access.js';
 import type { CrossOrigin } from './cross-origin.js';
 import { toProblem } from './problems.js';
-import { parseStrictJson } from './strict-json.js';
+import { parseStrictJson, parseStrictJsonInSteps } from './strict-json.js';
 import type { TokenBucket } from './token-bucket.js';
 
 export interface ApplicationParts {
@@ -204,14 +206,22 @@ async function auditRead(parts: ApplicationParts, request: FastifyRequest, reply
   });
 }
 
+/** Bytes of a body that are read at once. */
+const maxReadAtOnce = 128 * 1024;
+
 function acceptStrictJson(app: FastifyInstance, maxDepth: number): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     /^application\/(?:[\w.+-]+\+)?json(?:;|$)/,
     { parseAs: 'buffer' },
     (_request, body, done) => {
+      const options = { maxDepth, onBigNumber: parseNumber };
+      if ((body as Buffer).length > maxReadAtOnce) {
+        inSlices(parseStrictJsonInSteps(body as Buffer, options)).then((value) => done(null, value), done);
+        return;
+      }
       try {
-        done(null, parseStrictJson(body as Buffer, { maxDepth, onBigNumber: parseNumber }));
+        done(null, parseStrictJson(body as Buffer, options));
       } catch (error) {
         done(error as Error);
       }

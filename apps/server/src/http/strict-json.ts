@@ -25,14 +25,29 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Parses UTF-8 bytes or text. Throws `JsonSyntaxError` with a position. */
 export function parseStrictJson(body: Uint8Array | string, options: StrictJsonOptions): unknown {
-  let text: string;
+  return new Reader(textOf(body), options).document();
+}
+
+function textOf(body: Uint8Array | string): string {
   try {
-    text = typeof body === 'string' ? body : decoder.decode(body);
+    return typeof body === 'string' ? body : decoder.decode(body);
   } catch {
     throw new JsonSyntaxError('The body is not valid UTF-8', 1, 1);
   }
-  return new Reader(text, options).document();
 }
+
+/** The same in steps of about a millisecond, for bodies of megabytes: call `next` in turns of your own until it is done. */
+export function parseStrictJsonInSteps(
+  body: Uint8Array | string,
+  options: StrictJsonOptions,
+): Generator<undefined, unknown> {
+  return new Reader(textOf(body), options).documentInSteps();
+}
+
+/** Characters between two steps. */
+const unitsAStep = 16_384;
+/** Containers nested no deeper than this are read in steps, those inside of them at once. */
+const maxSteppedDepth = 6;
 
 /** Characters of a text that is looked through one by one. */
 const maxShort = 64;
@@ -46,6 +61,7 @@ class Reader {
   readonly #maxDepth: number;
   readonly #onBigNumber: (literal: string) => unknown;
   #at = 0;
+  #stepEnd = unitsAStep;
 
   constructor(text: string, options: StrictJsonOptions) {
     this.#text = text;
@@ -58,6 +74,41 @@ class Reader {
     this.#space();
     if (this.#at < this.#text.length) this.#fail('Unexpected text after the JSON value');
     return value;
+  }
+
+  *documentInSteps(): Generator<undefined, unknown> {
+    const value = yield* this.#valueInSteps(0);
+    this.#space();
+    if (this.#at < this.#text.length) this.#fail('Unexpected text after the JSON value');
+    return value;
+  }
+
+  *#valueInSteps(depth: number): Generator<undefined, unknown> {
+    if (this.#at > this.#stepEnd) {
+      this.#stepEnd = this.#at + unitsAStep;
+      yield;
+    }
+    this.#space();
+    const character = this.#text[this.#at];
+    if (depth > maxSteppedDepth || (character !== '{' && character !== '[')) return this.#value(depth);
+    this.#enter(depth + 1);
+    if (character === '[') {
+      const items: unknown[] = [];
+      if (this.#skipTo(']')) return items;
+      for (;;) {
+        items.push(yield* this.#valueInSteps(depth + 1));
+        if (this.#skipTo(']')) return items;
+        this.#comma(']');
+      }
+    }
+    const members: Record<string, unknown> = {};
+    if (this.#skipTo('}')) return members;
+    for (;;) {
+      const key = this.#key(members);
+      members[key] = yield* this.#valueInSteps(depth + 1);
+      if (this.#skipTo('}')) return members;
+      this.#comma('}');
+    }
   }
 
   #value(depth: number): unknown {
@@ -88,19 +139,25 @@ class Reader {
     const result: Record<string, unknown> = {};
     if (this.#skipTo('}')) return result;
     for (;;) {
-      this.#space();
-      if (this.#text[this.#at] !== '"') this.#fail('Expected a key in double quotes');
-      const keyAt = this.#at;
-      const key = this.#string();
-      if (key === '__proto__') this.#fail('The key "__proto__" is not accepted', keyAt);
-      if (Object.hasOwn(result, key)) this.#fail(`The key ${JSON.stringify(key)} stands twice in one object`, keyAt);
-      this.#space();
-      if (this.#text[this.#at] !== ':') this.#fail('Expected ":"');
-      this.#at += 1;
+      const key = this.#key(result);
       result[key] = this.#value(depth);
       if (this.#skipTo('}')) return result;
       this.#comma('}');
     }
+  }
+
+  /** A member's key, which must not be there yet, and the colon after it. */
+  #key(members: Record<string, unknown>): string {
+    this.#space();
+    if (this.#text[this.#at] !== '"') this.#fail('Expected a key in double quotes');
+    const keyAt = this.#at;
+    const key = this.#string();
+    if (key === '__proto__') this.#fail('The key "__proto__" is not accepted', keyAt);
+    if (Object.hasOwn(members, key)) this.#fail(`The key ${JSON.stringify(key)} stands twice in one object`, keyAt);
+    this.#space();
+    if (this.#text[this.#at] !== ':') this.#fail('Expected ":"');
+    this.#at += 1;
+    return key;
   }
 
   #array(depth: number): unknown {

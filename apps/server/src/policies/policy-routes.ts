@@ -16,11 +16,13 @@ import {
   RollbackRequest,
   WriteReceipt,
 } from '@bailiwick/contract';
-import { stringifyJson, type Value } from '@bailiwick/rego';
+import { stringifyJsonInSteps, type Value } from '@bailiwick/rego';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
 import type { Enforcer } from '../decisions/enforcer.js';
 import type { InstanceRegistry } from '../decisions/instances.js';
+import { inSlices } from '../decisions/slices.js';
 import type { PolicyVersion } from '../ports/policy-archive.port.js';
 import type { CheckService } from './check-service.js';
 import { assertPolicyName } from './policy-model.js';
@@ -124,14 +126,18 @@ export function policyRoutes(app: FastifyInstance, parts: PolicyRouteParts): voi
       answer(parts, request, reply, {
         kind: 'put',
         rego: request.body.rego,
-        dataText: textOf(request.body.data) ?? '{}',
+        dataText: (await textOf(request.body.data)) ?? '{}',
       }),
   );
   app.patch<{ Params: PolicyParams; Body: PolicyPatch; Querystring: WriteQuery }>(
     '/policies/:project',
     { config: write, schema: { ...writeSchema, summary: 'Replace the Rego or the data', body: PolicyPatch } },
     async (request, reply) =>
-      answer(parts, request, reply, { kind: 'patch', rego: request.body.rego, dataText: textOf(request.body.data) }),
+      answer(parts, request, reply, {
+        kind: 'patch',
+        rego: request.body.rego,
+        dataText: await textOf(request.body.data),
+      }),
   );
   app.delete<{ Params: PolicyParams; Querystring: WriteQuery }>(
     '/policies/:project',
@@ -204,7 +210,7 @@ export function policyRoutes(app: FastifyInstance, parts: PolicyRouteParts): voi
     async (request) =>
       await checks.check(request.params.project, {
         rego: request.body.rego,
-        dataText: textOf(request.body.data),
+        dataText: await textOf(request.body.data),
         replay: request.body.replay,
       }),
   );
@@ -288,7 +294,10 @@ function matches(header: string, revision: number): boolean {
   return tags === '*' || tags.includes(String(revision));
 }
 
-const textOf = (data: unknown): string | undefined => (data === undefined ? undefined : stringifyJson(data as Value));
+/** The text that is stored. Large data is written between other requests. */
+async function textOf(data: unknown): Promise<string | undefined> {
+  return data === undefined ? undefined : await inSlices(stringifyJsonInSteps(data as Value));
+}
 
 function summaryOf(version: PolicyVersion): PolicyVersionSummary {
   const { scope, project, version: number, etag, ts, actor, action, rolledBackTo } = version;

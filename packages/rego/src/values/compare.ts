@@ -9,7 +9,7 @@
 import { BigNumber, compareNumbers } from './big-number.js';
 import { RegoObject, RegoSet } from './collections.js';
 import type { NumberValue, ObjectValue, PlainObject, TypeName, Value } from './types.js';
-import { work } from './work.js';
+import { isMetered, work } from './work.js';
 
 /** A canonical Map key; composites are strings that begin with U+0000. */
 export type Key = string | number | boolean | null;
@@ -231,7 +231,7 @@ const byUnits = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function sortStrings(keys: string[]): readonly string[] {
   if (keys.length < 2) return keys;
-  if (keys.length < LONG_LIST) {
+  if (keys.length < LONG_LIST || !isMetered()) {
     work(keys.length >> 1);
     keys.sort();
   } else keys.sort(counted(byUnits));

@@ -70,6 +70,7 @@ export {
   parseJson,
   parseJsonInSteps,
   stringifyJson,
+  stringifyJsonInSteps,
   stringifyString,
   toJson,
   toJsonValue,

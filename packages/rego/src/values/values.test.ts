@@ -219,6 +219,17 @@ describe('text', () => {
     );
   });
 
+  it('writes JSON in steps to the same text', () => {
+    fc.assert(
+      fc.property(value, fc.integer({ min: 1, max: 50 }), (v, units) => {
+        const writing = values.stringifyJsonInSteps(v, units);
+        let step = writing.next();
+        while (step.done !== true) step = writing.next();
+        expect(step.value).toBe(values.stringifyJson(v));
+      }),
+    );
+  });
+
   it('rests after every step, and says the same of what is no JSON', () => {
     const text = JSON.stringify({ list: Array.from({ length: 1000 }, (_unused, id) => ({ id, name: `item ${id}` })) });
     const { document, steps } = inSteps(text, 1000);

@@ -25,6 +25,11 @@ export function meterWith(budget: Budget | undefined): Budget | undefined {
   return before;
 }
 
+/** Whether somebody counts. */
+export function isMetered(): boolean {
+  return current !== undefined;
+}
+
 function settle(): void {
   const spent = PORTION - left;
   left = PORTION;
