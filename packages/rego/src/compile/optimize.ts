@@ -7,6 +7,7 @@
  * Only what cannot fail is moved, since OPA would have met the failure; a set some `with` replaces
  * is left alone, as are array comprehensions, which count what they loop over.
  */
+import { type Grouping, groupComprehension } from './group-comprehensions.js';
 import type { Atom, Clause, Op, RuleSet, Step } from './plan.js';
 import type { PlanBuilder } from './plan-builder.js';
 import { opSlots, type Renaming, renameAtom, renameSteps, slotsRead } from './rewrite-steps.js';
@@ -98,10 +99,19 @@ export class Optimizer {
     }
   }
 
+  private readonly grouping: Grouping = {
+    index: () => this.plan.newGroup(),
+    slot: () => this.nextSlot(),
+    isLoop,
+    isSafeStep: (step) => this.isSafeStep(step),
+    isSafeOp: (op) => this.isSafeOp(op),
+  };
+
   /** The body of a comprehension: nothing that would change how often it gets to its end. */
   private closure(op: Op, numbers: Numbers): Op {
     if (op.op !== 'comprehension' && op.op !== 'object-comprehension') return op;
-    return { ...op, steps: this.inside(this.probes(op.steps), numbers) };
+    const made = { ...op, steps: this.inside(this.probes(op.steps), numbers) };
+    return made.op === 'comprehension' ? groupComprehension(made, this.grouping) : made;
   }
 
   /** Whether evaluating the set can neither conflict nor call anything that fails. */
@@ -141,6 +151,8 @@ export class Optimizer {
         return !this.replaced.has(op.set) && this.isInfallible(op.set);
       case 'comprehension':
         return op.steps.every((step) => this.isSafeStep(step));
+      case 'grouped':
+        return this.isSafeOp(op.plain);
       default:
         return false;
     }

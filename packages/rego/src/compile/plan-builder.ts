@@ -31,6 +31,7 @@ export class PlanBuilder implements Plan {
   /** Rule sets as lowered, before the optimiser, while a demand is being met. */
   private readonly asLowered = new Map<number, RuleSet>();
   private optimizer: Optimizer | undefined;
+  private groups = 0;
 
   constructor(tree: RuleTree, builtins: ReadonlyMap<string, Builtin>, metadata: (rule: WorkRule) => RuleMetadata) {
     this.tree = tree;
@@ -182,6 +183,12 @@ export class PlanBuilder implements Plan {
     this.basePaths.push(path);
     this.basePathIndex.set(id, this.basePaths.length - 1);
     return this.basePaths.length - 1;
+  }
+
+  /** A number for what a comprehension keeps (`World.group`). */
+  newGroup(): number {
+    this.groups += 1;
+    return this.groups - 1;
   }
 
   set(index: number): RuleSet {

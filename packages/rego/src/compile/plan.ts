@@ -62,6 +62,21 @@ export type Op =
   | { readonly op: 'set'; readonly items: readonly Atom[] }
   | { readonly op: 'object'; readonly entries: readonly (readonly [Atom, Atom])[]; readonly at: Location }
   | { readonly op: 'comprehension'; readonly of: 'array' | 'set'; readonly steps: readonly Step[]; readonly item: Atom }
+  /** A comprehension whose items are kept by what they are asked by, once it is asked again. */
+  | {
+      readonly op: 'grouped';
+      readonly index: number;
+      readonly world: number;
+      readonly of: 'array' | 'set';
+      /** The question; where a part of it is undefined, there are no items. */
+      readonly asked: readonly Op[];
+      /** For all questions: what an item is asked by, one for each part of the question. */
+      readonly keys: readonly Atom[];
+      readonly steps: readonly Step[];
+      readonly item: Atom;
+      /** For one question. */
+      readonly plain: Op & { op: 'comprehension' };
+    }
   | {
       readonly op: 'object-comprehension';
       readonly steps: readonly Step[];

@@ -24,6 +24,7 @@ function visitOp(op: Op, to: References): void {
       return;
     case 'comprehension':
     case 'object-comprehension':
+    case 'grouped':
       visitReferences(op.steps, to);
       return;
     default:

@@ -5,6 +5,8 @@ import type { Atom, Op, Step, WithModifiers } from './plan.js';
 export interface Renaming {
   readonly slot: (slot: number) => Atom;
   readonly world: (world: number) => number;
+  /** Told of each operation. */
+  readonly visit?: (op: Op) => void;
 }
 
 function target(renaming: Renaming, slot: number): number {
@@ -20,6 +22,7 @@ export function renameAtom(atom: Atom, renaming: Renaming): Atom {
 
 export function renameOp(op: Op, renaming: Renaming): Op {
   const atom = (inner: Atom): Atom => renameAtom(inner, renaming);
+  renaming.visit?.(op);
   switch (op.op) {
     case 'const':
     case 'local':
@@ -47,6 +50,16 @@ export function renameOp(op: Op, renaming: Renaming): Op {
       return { ...op, entries: op.entries.map(([key, value]) => [atom(key), atom(value)] as const) };
     case 'comprehension':
       return { ...op, steps: renameSteps(op.steps, renaming), item: atom(op.item) };
+    case 'grouped':
+      return {
+        ...op,
+        world: renaming.world(op.world),
+        asked: op.asked.map((asked) => renameOp(asked, renaming)),
+        keys: op.keys.map(atom),
+        steps: renameSteps(op.steps, renaming),
+        item: atom(op.item),
+        plain: renameOp(op.plain, renaming) as typeof op.plain,
+      };
     case 'object-comprehension':
       return { ...op, steps: renameSteps(op.steps, renaming), key: atom(op.key), value: atom(op.value) };
   }

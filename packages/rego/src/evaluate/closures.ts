@@ -11,6 +11,7 @@ import {
   isArray,
   isObject,
   isSet,
+  type Key,
   keyOf,
   ObjectBuilder,
   SetBuilder,
@@ -19,6 +20,7 @@ import {
 } from '../values/index.js';
 import { CLASS_MEMBER_NAMES, element, field } from './containers.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
+import { ALONE, FOR_ALL } from './groups.js';
 import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
 import { probe, probeEntries, questionOf } from './probe.js';
 import { isWorthRemembering } from './remembering.js';
@@ -368,6 +370,8 @@ export class ClosureCompiler {
       }
       case 'comprehension':
         return this.comprehension(op);
+      case 'grouped':
+        return this.grouped(op);
       case 'object-comprehension':
         return this.objectComprehension(op);
     }
@@ -463,6 +467,43 @@ export class ClosureCompiler {
       const builder = new SetBuilder();
       collect(collectors, builder, () => run(frame), undefined);
       return builder.build();
+    };
+  }
+
+  private grouped(op: Op & { op: 'grouped' }): Read {
+    const asked = op.asked.map((part) => this.op(part));
+    const keys = op.keys.map((atom) => this.atom(atom));
+    const item = this.atom(op.item);
+    const world = this.world(op.world);
+    const plain = this.comprehension(op.plain);
+    const ofSet = op.of === 'set';
+    const keyFrom = (reads: readonly Read[], frame: Frame): Key | undefined => {
+      const values: Value[] = [];
+      for (const read of reads) {
+        const value = read(frame);
+        if (value === undefined) return undefined;
+        values.push(value);
+      }
+      return keyOf(values.length === 1 ? (values[0] as Value) : values);
+    };
+    const run = this.steps(op.steps, 0, (frame) => {
+      world(frame)
+        .group(op.index)
+        .add(keyFrom(keys, frame) as Key, item(frame) as Value, ofSet);
+      return false;
+    });
+    return (frame) => {
+      const key = keyFrom(asked, frame);
+      if (key === undefined) return ofSet ? new SetBuilder().build() : [];
+      const group = world(frame).group(op.index);
+      let way = group.next();
+      if (way === FOR_ALL) {
+        group.open();
+        run(frame);
+        way = group.close();
+      }
+      if (way === ALONE) return plain(frame);
+      return group.find(key) ?? (ofSet ? new SetBuilder().build() : []);
     };
   }
 

@@ -6,6 +6,7 @@
 import type { Atom, Op, Step } from '../compile/plan.js';
 import { isPlainObject, keyOf, RegoSet, type Value } from '../values/index.js';
 import { CLASS_MEMBER_NAMES } from './containers.js';
+import { ALONE, FOR_ALL, KNOWN } from './groups.js';
 import { questionOf } from './probe.js';
 
 /** What happens at the end of a body. `stop` leaves everything; without it the body goes on. */
@@ -299,6 +300,8 @@ export class Emitter {
         return this.object(op);
       case 'comprehension':
         return this.comprehension(op, out);
+      case 'grouped':
+        return this.grouped(op, out);
       case 'object-comprehension': {
         const [result, label] = [this.local('b'), this.fresh('X')];
         const [key, value] = [this.atom(op.key), this.atom(op.value)];
@@ -318,6 +321,44 @@ export class Emitter {
     const body = this.body(op.steps, `break ${label};`, { action, stop: undefined });
     out.push(`${result}=${isArray ? '[]' : 'new H.SetBuilder()'};${label}:{${body}}`);
     return isArray ? result : `${result}.build()`;
+  }
+
+  /** Keys of groups: of one value its own, of several that of their list. */
+  private groupKey(values: readonly string[]): string {
+    const [only] = values;
+    return values.length === 1 ? `H.keyOf(${only})` : `H.keyOf([${values.join(',')}])`;
+  }
+
+  private grouped(op: Op & { op: 'grouped' }, out: string[]): string {
+    const [group, key, way, result, label] = [
+      this.local('g'),
+      this.local('k'),
+      this.local('y'),
+      this.local('b'),
+      this.fresh('X'),
+    ];
+    const asked = op.asked.map((part) => {
+      const value = this.value(part, out);
+      if (part.op === 'local') return value;
+      const name = this.local('t');
+      out.push(`${name}=${value};`);
+      return name;
+    });
+    const known = asked.map((name) => `${name}!==undefined`).join('&&');
+    out.push(`${group}=${this.world(op.world)}.group(${op.index});${way}=${KNOWN};${key}=undefined;`);
+    out.push(`if(${known}){${key}=${this.groupKey(asked)};${way}=${group}.next();}`);
+    const keys = op.keys.map((atom) => this.atom(atom));
+    const add = `${group}.add(${this.groupKey(keys)},${this.atom(op.item)},${op.of === 'set'});`;
+    const all = this.body(op.steps, `break ${label};`, { action: add, stop: undefined });
+    out.push(`if(${way}===${FOR_ALL}){${group}.open();${label}:{${all}}${way}=${group}.close();}`);
+    const plain: string[] = [];
+    const alone = this.comprehension(op.plain, plain);
+    const empty = op.of === 'array' ? '[]' : 'H.setOf([])';
+    out.push(
+      `if(${way}===${ALONE}){${plain.join('')}${result}=${alone};}`,
+      `else{${result}=${key}===undefined?undefined:${group}.find(${key});if(${result}===undefined)${result}=${empty};}`,
+    );
+    return result;
   }
 
   private get(op: Op & { op: 'get' }, out: string[]): string {
@@ -392,9 +433,17 @@ function isPrimitive(op: Op): boolean {
 }
 
 function isAlwaysDefined(op: Op): boolean {
-  return ['const', 'local', 'array', 'set', 'object', 'comprehension', 'object-comprehension', 'member'].includes(
-    op.op,
-  );
+  return [
+    'const',
+    'local',
+    'array',
+    'set',
+    'object',
+    'comprehension',
+    'grouped',
+    'object-comprehension',
+    'member',
+  ].includes(op.op);
 }
 
 /** Whether the expression is true or false, never undefined. */

@@ -24,6 +24,17 @@ readable contains g if { some g in input.grants; g.action == "read" }
 without if { not any_open }
 any_open if { some g in data.grants; g.subject == input.nobody }
 replaced := n if { n := count([1 | some g in data.grants; g.subject == input.subject]) with data.grants as input.grants }
+same contains [a, [g | some g in input.grants; g == a]] if some a in input.words
+raised contains [a, {y | some y in input.words; upper(y) == upper(a)}] if some a in input.words
+keys_of contains [a, [g | some k, g in data.grants; k == a]] if some a in input.words
+equals(x) := [y | some y in input.words; y == x]
+called contains [a, equals(a)] if some a in input.words
+by_field contains [g.n, [i | some i, y in input.words; y == g.subject]] if some g in data.grants
+by_two contains [a, b, [1 | some k, y in input.words; y == a; k == b]] if { some a in input.words; some b in [0, 1, 2] }
+by_nested contains [a, {[x, y] | some x in input.words; some y in input.words; [x, y] == [a, a]}] if some a in input.words
+in_other_words contains [a, n] if { some a in input.words; n := [y | some y in input.words; y == a] with input.words as ["a", a, "a"] }
+in_no_words contains [a, n] if { some a in input.words; n := count([1 | some y in input.words; y == a; y != "b"]) with input.words as [] }
+missing contains a if { some a in input.words; count([1 | some y in data.grants; y == a]) == 0 }
 `;
 
 const word = fc.constantFrom<unknown>('a', 'b', 'read', 1, 1.5, null, true, [1], { k: 'a' }, '1');
@@ -45,7 +56,7 @@ const world = fc.record({
   ),
 });
 
-describe.each(['generated', 'closures'] as const)('hash indexes, with %s', (backend) => {
+describe.each(['generated', 'closures'] as const)('indexes of data and of comprehensions, with %s', (backend) => {
   const modules = [{ name: 'p.rego', text: POLICY }];
   const indexed = compile({ modules, backend });
   const unindexed = compile({ modules, backend, optimize: false });

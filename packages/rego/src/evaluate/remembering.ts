@@ -6,6 +6,7 @@ function isCostlyOp(op: Op): boolean {
     case 'call':
     case 'lookup':
     case 'comprehension':
+    case 'grouped':
     case 'object-comprehension':
       return true;
     case 'get':

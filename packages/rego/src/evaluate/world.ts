@@ -17,6 +17,7 @@ import {
   ObjectBuilder,
   type Value,
 } from '../values/index.js';
+import { Groups } from './groups.js';
 import { type ModuleToValue, SessionContext } from './session-context.js';
 
 /** Deterministic bounds of one evaluation, and a deadline. */
@@ -196,6 +197,8 @@ export class World {
   readonly lookups: (Map<Key, Value | undefined> | undefined)[];
   readonly callStamps: number[];
   readonly calls: (Map<unknown, unknown> | undefined)[];
+  /** What comprehensions keep. */
+  private readonly groups: (Groups | undefined)[] = [];
   mocks: Mocks | undefined;
   /** Rule sets and extents a `with` on data hides; undefined when none are. */
   hidden: ReadonlySet<number> | undefined;
@@ -238,6 +241,17 @@ export class World {
       } else map.clear();
     }
     return map as Map<unknown, unknown>;
+  }
+
+  /** What a comprehension keeps in this evaluation. */
+  group(index: number): Groups {
+    let group = this.groups[index];
+    if (group === undefined) {
+      group = new Groups(this.session);
+      this.groups[index] = group;
+    }
+    if (group.generation !== this.generation) group.restart(this.generation);
+    return group;
   }
 
   derive(): World {
