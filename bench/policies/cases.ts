@@ -152,6 +152,24 @@ readable(document) if document.group in input.groups
   input: { tenant: 't1', user: 'u3', groups: ['g2', 'g5'] },
 };
 
+const grouping: DecisionCase = {
+  name: 'owners of 200 hosts (comprehension index)',
+  path: 'owners/shared',
+  rego: `package owners
+import rego.v1
+shared contains host if {
+	some host in data.hosts
+	owners := {owner | some owner, owned in data.owners; lower(owned) == host}
+	count(owners) > 1
+}
+`,
+  data: {
+    hosts: range(200).map((n) => `host-${n}`),
+    owners: Object.fromEntries(range(210).map((n) => [`user-${n}`, `HOST-${n % 200}`])),
+  },
+  input: {},
+};
+
 const hierarchy: DecisionCase = {
   name: 'role hierarchy with 10,000 grants',
   path: 'hierarchy/allow',
@@ -221,6 +239,7 @@ export const decisionCases: readonly DecisionCase[] = [
   admission,
   network,
   filtering,
+  grouping,
   hierarchy,
   manyRules,
   strings,
