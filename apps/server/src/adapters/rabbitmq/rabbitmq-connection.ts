@@ -23,6 +23,9 @@ export function busUnavailable(cause: unknown): BailiwickError {
   });
 }
 
+/** How often the bound of one call setting up may take. */
+const SET_UP_CALLS = 3;
+
 export class RabbitMqConnection {
   readonly #options: RabbitMqOptions;
   readonly #onConnected: (model: ChannelModel) => Promise<void>;
@@ -53,11 +56,13 @@ export class RabbitMqConnection {
       if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', '5');
       model = await connect(address.href, {
         timeout: timeoutMs,
+        // An event and the acknowledgement before it are two small writes: without this the second waits for the first one's.
+        noDelay: true,
         clientProperties: { connection_name: 'bailiwick' },
       });
       model.on('error', (error) => this.#options.onError?.(error));
       model.on('close', () => this.#lost(model));
-      await this.#onConnected(model);
+      await this.#whileOpen(model, this.#onConnected(model));
       if (this.#isClosed) {
         await model.close();
         return;
@@ -66,8 +71,24 @@ export class RabbitMqConnection {
       this.#attempts = 0;
     } catch (error) {
       this.#options.onError?.(error);
-      await model?.close().catch(() => undefined);
+      // A broker that does not answer does not answer this either.
+      void model?.close().catch(() => undefined);
       this.#again();
+    }
+  }
+
+  /** The setting up has an end, whatever the broker does: one that has just started may leave a queue's declaration without an answer. */
+  async #whileOpen(model: ChannelModel, settingUp: Promise<void>): Promise<void> {
+    const boundMs = SET_UP_CALLS * (this.#options.timeoutMs ?? 5_000);
+    let timer: NodeJS.Timeout | undefined;
+    const ended = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not set up within ${boundMs} ms`)), boundMs);
+      model.once('close', () => reject(new Error('closed while it was being set up')));
+    });
+    try {
+      await Promise.race([settingUp, ended]);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
