@@ -96,17 +96,20 @@ describe('a rollout of a policy', () => {
     const words = Array.from({ length: 30_000 }, (_unused, index) => `word-${index}`);
     const padding = Array.from({ length: 800 }, (_unused, index) => `unused_${index} := ${index}\n`).join('');
     const projects: string[] = [];
+    const ids: string[] = [];
     for (const name of ['a', 'b', 'c']) {
       const rego = `${allowRole('writer')}\n${padding}named := data.words[0]\n`;
       const strategy = { kind: 'targeting', audience: { users: ['ada'] } };
       const { id, project } = await rolledOut(strategy, {}, rego, { words: [name, ...words] });
       await command(id, 'start');
       projects.push(project);
+      ids.push(id);
     }
     await vi.waitFor(() => {
       for (const project of projects) expect(isAllowed(project, 'ada', 'writer')).toBe(true);
     });
     for (const project of projects) expect(isAllowed(project, 'bob', 'reader')).toBe(true);
+    for (const id of ids) await command(id, 'abort');
   });
 
   it('in shadow changes nothing, counts what would differ, and adopts nothing', async () => {

@@ -32,11 +32,19 @@ interface PolicyTarget {
   readonly dataText: string;
 }
 
+interface Compiled {
+  readonly target: PolicyTarget;
+  readonly platformData: Value;
+  readonly state: WorldState;
+}
+
 const everywhere = { appId: null, environment: null };
 
 export class PolicyCandidates {
   readonly #parts: PolicyCandidatesParts;
   readonly #unfollow: readonly (() => void)[];
+  /** By rollout: what is compiled stays so until the version or the platform's data is another. */
+  #compiled = new Map<string, Compiled>();
   #isPreparing = false;
   /** Something changed while large versions were being compiled. */
   #isOutdated = false;
@@ -69,8 +77,11 @@ export class PolicyCandidates {
       this.#isOutdated = true;
       return;
     }
-    const { compiler } = this.#parts;
-    const large = this.#targets().filter((target) => compiler.isLarge(target.project, target));
+    const { compiler, rollouts } = this.#parts;
+    const large = rollouts.underWay().flatMap(({ id, content: { target } }) => {
+      if (target.kind !== 'policy' || this.#known(id, target) !== undefined) return [];
+      return compiler.isLarge(target.project, target) ? [target] : [];
+    });
     if (large.length === 0) this.#use();
     else void this.#prepare(large);
   }
@@ -86,25 +97,36 @@ export class PolicyCandidates {
     this.#refresh();
   }
 
-  #targets(): readonly PolicyTarget[] {
-    return this.#parts.rollouts
-      .underWay()
-      .flatMap(({ content: { target } }) => (target.kind === 'policy' ? [target] : []));
-  }
-
   #use(): void {
     const candidates = new Map<string, PolicyCandidate>();
+    const compiled = new Map<string, Compiled>();
     for (const item of this.#parts.rollouts.underWay()) {
       const { target } = item.content;
-      if (target.kind === 'policy') candidates.set(target.project, this.#candidate(item, target));
+      if (target.kind !== 'policy') continue;
+      const { platformData } = this.#parts.enforcer;
+      const known = this.#known(item.id, target) ?? {
+        ...{ target, platformData },
+        state: this.#compile(target, item.revision),
+      };
+      compiled.set(item.id, known);
+      candidates.set(target.project, this.#candidate(item, known));
     }
+    this.#compiled = compiled;
     this.#parts.enforcer.useCandidates(candidates);
   }
 
-  #candidate(item: RolloutItem, target: PolicyTarget): PolicyCandidate {
+  #known(id: string, target: PolicyTarget): Compiled | undefined {
+    const known = this.#compiled.get(id);
+    const isSame =
+      known?.target.rego === target.rego &&
+      known.target.dataText === target.dataText &&
+      known.platformData === this.#parts.enforcer.platformData;
+    return isSame ? known : undefined;
+  }
+
+  #candidate(item: RolloutItem, { target, state }: Compiled): PolicyCandidate {
     const { traffic, environments, nowMs } = this.#parts;
     const { said, rollout } = item.content;
-    const state = this.#compile(target, item.revision);
     const flags = environments.view(everywhere).compiled;
     const isExposed: Exposure = compileExposure(rollout, {
       evaluate: (key, context, now) => flags.flag(key, context, now ?? nowMs()),
