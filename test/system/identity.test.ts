@@ -244,7 +244,9 @@ describe('an API key', () => {
     const created = (await server.call('POST', '/api/v1/api-keys', { body: { name: 'k' } })).json;
     const stored = await server.running.platform.store.get(`/bailiwick/api-keys/${created.id}`);
     expect(stored?.value).not.toContain(created.key.split('_').slice(2).join('_'));
-    expect((await server.call('GET', '/api/v1/api-keys')).text).not.toContain(created.key.split('_').slice(2).join('_'));
+    expect((await server.call('GET', '/api/v1/api-keys')).text).not.toContain(
+      created.key.split('_').slice(2).join('_'),
+    );
     expect((await who(created.key)).status).toBe(200);
     expect((await server.call('DELETE', `/api/v1/api-keys/${created.id}`)).status).toBe(204);
     expect((await who(created.key)).json).toMatchObject({ status: 401, reason: 'api_key.invalid' });
