@@ -159,13 +159,13 @@ const grouping: DecisionCase = {
 import rego.v1
 shared contains host if {
 	some host in data.hosts
-	owners := {owner | some owner, owned in data.owners; lower(owned) == host}
+	owners := {owner | some owner, owned in data.machines; lower(owned) == host}
 	count(owners) > 1
 }
 `,
   data: {
     hosts: range(200).map((n) => `host-${n}`),
-    owners: Object.fromEntries(range(210).map((n) => [`user-${n}`, `HOST-${n % 200}`])),
+    machines: Object.fromEntries(range(210).map((n) => [`user-${n}`, `HOST-${n % 200}`])),
   },
   input: {},
 };
