@@ -14,7 +14,8 @@ import { isEquality } from './model.js';
 import type { Atom, Clause, Comparison, ConstOp, Op, Step } from './plan.js';
 import type { PlanBuilder } from './plan-builder.js';
 import type { TreeNode } from './rule-tree.js';
-import { inLiteralOrder, isGround } from './term-order.js';
+import { inLiteralOrder } from './term-order.js';
+import { isConstant } from './type-environment.js';
 import { sameKey, varsOf } from './walk.js';
 
 const COMPARISONS: ReadonlySet<string> = new Set(['equal', 'neq', 'lt', 'lte', 'gt', 'gte']);
@@ -388,7 +389,7 @@ export class Lowerer {
     if (term.kind !== 'set' && term.kind !== 'object') return this.store(this.operation(term), term.location);
     const keys: Atom[] = [];
     const atom = this.store(term.kind === 'set' ? this.set(term, keys) : this.object(term, keys), term.location);
-    const isOpen = term.kind === 'set' ? !isGround(term) : term.entries.some(([key]) => !isGround(key));
+    const isOpen = term.kind === 'set' ? !isConstant(term) : term.entries.some(([key]) => !isConstant(key));
     if (isOpen && keys.length > 1) this.literals.set(atom.op === 'local' ? atom.slot : (atom as ConstOp).value, keys);
     return atom;
   }

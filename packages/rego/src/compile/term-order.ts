@@ -80,18 +80,3 @@ function compareRewritten(a: Term, b: Term): number {
 export function inLiteralOrder<T>(elements: readonly T[], termOf: (element: T) => Term): readonly T[] {
   return [...elements].sort((a, b) => compareRewritten(termOf(a), termOf(b)));
 }
-
-/** Whether the term is a constant, or a collection of constants. */
-export function isGround(term: Term): boolean {
-  switch (term.kind) {
-    case 'scalar':
-      return true;
-    case 'array':
-    case 'set':
-      return term.items.every(isGround);
-    case 'object':
-      return term.entries.every(([key, value]) => isGround(key) && isGround(value));
-    default:
-      return false;
-  }
-}

@@ -72,6 +72,7 @@ export function documentRoot(term: Term | undefined): DocumentRoot | undefined {
   return term?.kind === 'var' && (term.name === 'data' || term.name === 'input') ? term.name : undefined;
 }
 
+/** Whether the term is a constant, or a collection of constants. */
 export function isConstant(term: Term): boolean {
   switch (term.kind) {
     case 'scalar':
