@@ -198,6 +198,37 @@ export function describeDocumentCatalog(
       expect(answered).toBeGreaterThan(contract.filters * 0.6);
     }, 120_000);
 
+    it('holds several conditions to one and the same element', async () => {
+      const project = newProject();
+      const documents = [[], [''], ['b'], ['', 'b'], ['bb'], ['ab', 'ba'], ['a', 'bab', 'c']].map((tags, i) =>
+        makeDocument(project, { id: `e${i}`, generation: 1, tags }),
+      );
+      for (const document of documents) await catalog.insert(document);
+      const one = [
+        { op: 'eq', field: [], value: 'b' },
+        { op: 'ne', field: [], value: 'b' },
+        { op: 'gt', field: [], value: 'b' },
+        { op: 'lte', field: [], value: 'b' },
+        { op: 'in', field: [], values: ['', 'bb'] },
+        { op: 'in', field: [], values: ['b', 'bab'] },
+        { op: 'startsWith', field: [], value: 'b' },
+        { op: 'endsWith', field: [], value: 'b' },
+        { op: 'includes', field: [], value: 'ba' },
+      ] satisfies Filter[];
+      const either = one.flatMap((filter): Filter[] => [filter, { op: 'not', filter }]);
+      const pairs = either.flatMap((left, i) => either.slice(i + 1).map((right) => [left, right]));
+      let answered = 0;
+      for (const filters of pairs) {
+        const filter: Filter = { op: 'any', field: ['tags'], filter: { op: 'and', filters } };
+        const selected = await unlessRefused(catalog.select(project, filter));
+        if (selected === undefined) continue;
+        answered += 1;
+        const expected = documents.filter((each) => matchesFilter(filter, attributesOf(each) as unknown as Value));
+        expect([...selected].sort(), JSON.stringify(filters)).toEqual(idsOf(expected));
+      }
+      expect(answered).toBeGreaterThan(pairs.length * 0.6);
+    });
+
     it('answers a filter with a thousand alternatives', async () => {
       const project = newProject();
       const document = makeDocument(project, { generation: 1, metadata: { n: 'v7' }, tags: ['t8'], name: 'n9' });

@@ -1,6 +1,6 @@
 /** A reduced filter as a MongoDB query over the documents that `mongo-document-rows.ts` writes. */
 import { type ComparisonOperator, PartialEvaluationError } from '@bailiwick/rego';
-import type { Document } from 'mongodb';
+import { BSONRegExp, type Document } from 'mongodb';
 import type { DocumentTest, MetadataType, Subject, TextField } from '../document-filter.js';
 
 const operators: Readonly<Record<ComparisonOperator, string>> = {
@@ -93,7 +93,8 @@ function alternatives(test: DocumentTest, isNegated: boolean): readonly Document
     case 'oneOf':
       return [isNegated ? { $nin: test.values } : operatorsOf(test)];
     case 'affix':
-      return [isNegated ? { $not: operatorsOf(test) } : operatorsOf(test)];
+      // `$in`, for MongoDB's reimplementations pass over what stands beside `$regex`.
+      return [isNegated ? { $not: operatorsOf(test) } : { $in: [new BSONRegExp(pattern(test.by, test.value))] }];
     default:
       throw new PartialEvaluationError('this condition on an element cannot be asked of MongoDB');
   }
