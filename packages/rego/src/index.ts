@@ -17,12 +17,14 @@ export {
 export type { Limits } from './evaluate/world.js';
 export { type MountOptions, mountModule, mountModuleText } from './mount/mount-module.js';
 export { matchesFilter } from './partial/evaluate-filter.js';
+export type { FieldType, FieldTypes, ScalarType } from './partial/field-types.js';
 export type { ComparisonOperator, FieldPath, Filter, TextOperator } from './partial/filter.js';
 export { isPartialEvaluationError, PartialEvaluationError } from './partial/partial-errors.js';
 export { type PartialOptions, partialDecision, partialFilter } from './partial/partial-evaluation.js';
-export { type CosmosFilter, type MongoQuery, toCosmos, toMongo } from './partial/render-documents.js';
+export { type CosmosFilter, type CosmosOptions, toCosmos } from './partial/render-cosmos.js';
+export { type MongoOptions, type MongoQuery, toMongo } from './partial/render-mongo.js';
 export { type SqlFilter, type SqlOptions, toSql } from './partial/render-sql.js';
-export { toVector, type VectorCondition, type VectorFilter } from './partial/render-vector.js';
+export { toVector, type VectorCondition, type VectorFilter, type VectorOptions } from './partial/render-vector.js';
 export {
   type BackendName,
   type Bindings,

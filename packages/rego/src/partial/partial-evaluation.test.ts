@@ -9,10 +9,6 @@ import {
   partialDecision,
   partialFilter,
   RegoSet,
-  toCosmos,
-  toMongo,
-  toSql,
-  toVector,
   type Value,
 } from '../index.js';
 
@@ -127,30 +123,6 @@ describe('partial evaluation', () => {
       expect(error.message).toContain('count of an unknown value cannot be translated');
       expect(error.location).toMatchObject({ file: 'h.rego', row: 3 });
     }
-  });
-
-  it('renders for stores', () => {
-    const small = compile({
-      modules: [
-        {
-          name: 's',
-          text: 'package s\np if { input.d.a == 1; input.d.b in {"x", "y"} }\np if startswith(input.d.c, "50%")',
-        },
-      ],
-    });
-    const filter = partialFilter(small, 's/p', { unknowns: ['input.d'] });
-    expect(toSql(filter, { placeholder: 'dollar' })).toEqual({
-      sql: `(("a" = $1 AND "b" IN ($2, $3)) OR "c" LIKE $4 ESCAPE '\\')`,
-      parameters: [1, 'x', 'y', '50\\%%'],
-    });
-    expect(toMongo(filter)).toEqual({
-      $or: [
-        { $and: [{ a: { $exists: true, $eq: 1 } }, { b: { $exists: true, $in: ['x', 'y'] } }] },
-        { c: { $regex: '^50%' } },
-      ],
-    });
-    expect(toCosmos(filter).sql).toContain('STARTSWITH(c["c"], @p2)');
-    expect(toVector(filter).should).toHaveLength(2);
   });
 });
 
