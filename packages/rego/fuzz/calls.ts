@@ -24,7 +24,8 @@ const ADDRESSES = [
   ...['"10.0.0.0/30"', '"10.0.0.1"', '"192.168.1.0/31"', '"10.0.0.0/29"', '"::1"', '"fe80::/126"', '"10.0.0.300/24"'],
   '"x"',
 ];
-const JSON_TEXTS = ['`{"a": 1}`', '`[1, 2.50, "x"]`', '`{"a"`', '`null`', '`"\\u00e9"`', '`1 2`', '``'];
+// No `2.50` and no `1e3`: how a number was written is forgotten here (docs/reference/rego-differences.md), a random run would trip over it.
+const JSON_TEXTS = ['`{"a": 1}`', '`[1, 2.5, "x"]`', '`{"a"`', '`null`', '`"\\u00e9"`', '`1 2`', '``'];
 const TIMES = ['"2020-01-31T10:20:30Z"', '"2021-12-01T00:00:00.123456789+05:30"', '"2020-13-01T00:00:00Z"', '"x"'];
 const TOKENS = [
   '"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c"',
@@ -67,7 +68,7 @@ const TEXTS: readonly (readonly [RegExp, ...(readonly string[])[]])[] = [
     /^strings\.render_template$/,
     ['"{{.a}}-{{.b}}"', '"{{range .l}}{{.}},{{end}}"', '"{{.a"', '"{{if .a}}x{{else}}y{{end}}"'],
   ],
-  [/^to_number|^format_int/, ['"1"', '"1.50"', '"0x10"', '"1e3"', '"a"', '""', '" 1"']],
+  [/^to_number|^format_int/, ['"1"', '"1.5"', '"0x10"', '"1000"', '"a"', '""', '" 1"']],
 ];
 
 const OBJECTS: readonly (readonly [RegExp, ...(readonly string[])[]])[] = [
