@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { exportApisixFile, writeApisixFile } from './gateway/export-file.js';
-import { followGatewayFile, readGatewayFile } from './gateway/file-watch.js';
+import { readGatewayFile, WatchedGatewayFile } from './gateway/file-watch.js';
 import { Gateway, type GatewayOptions } from './gateway/gateway.js';
 import { ManagedResources } from './gateway/managed-resources.js';
 import { plugins } from './gateway/plugins/index.js';
@@ -94,10 +94,7 @@ export function openGatewayFile(
   const source = gatewaySource(settings, installationRoot);
   // Without the demo nothing listens there: the route answers 503.
   const variables = { ...source.variables, BAILIWICK_DEMO_PORT: String(demoPort ?? 9) };
-  return {
-    first: readGatewayFile(source.path, variables),
-    follow: (apply) => followGatewayFile(source.path, variables, apply, logger),
-  };
+  return new WatchedGatewayFile(source.path, variables, logger);
 }
 
 export interface GatewaySource {

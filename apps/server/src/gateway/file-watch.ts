@@ -1,33 +1,88 @@
 /** Follows the gateway's file: a good change takes force at once, a wrong one is reported with its line and changes nothing. */
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import type { Logger } from '../telemetry/logger.js';
 import { parseApisixFile } from './apisix-file.js';
 import { plugins } from './plugins/index.js';
 import type { GatewayFile } from './resource-schemas.js';
 
+/** The file is looked at so often, in milliseconds. */
 const pollMs = 1_000;
+/** A file that was written so shortly before it was read may have been written again within its time stamp's resolution. */
+const settledAfterMs = 2_000;
 
-export function readGatewayFile(path: string, variables: Readonly<Record<string, string | undefined>>): GatewayFile {
+type Variables = Readonly<Record<string, string | undefined>>;
+
+export function readGatewayFile(path: string, variables: Variables): GatewayFile {
   return parseApisixFile(readFileSync(path, 'utf8'), path, variables, plugins);
 }
 
-/** Returns the function that stops following. */
-export function followGatewayFile(
-  path: string,
-  variables: Readonly<Record<string, string | undefined>>,
-  apply: (file: GatewayFile) => void,
-  logger: Logger,
-): () => void {
-  const look = (): void => {
+/**
+ * What counts is the text, from the first reading on: a change between that and the first look, or two changes within one time stamp,
+ * are not missed, and a file that was read while it was being written is read again.
+ */
+export class WatchedGatewayFile {
+  /** As it was when it was opened. */
+  readonly first: GatewayFile;
+  readonly #path: string;
+  readonly #variables: Variables;
+  readonly #logger: Logger;
+  #text: string;
+  /** Of the last reading whose text will not change any more without it. */
+  #settled: string | undefined;
+  #isMissing = false;
+
+  /** Throws with the lines of a file that is wrong. */
+  constructor(path: string, variables: Variables, logger: Logger) {
+    this.#path = path;
+    this.#variables = variables;
+    this.#logger = logger;
+    this.#text = readFileSync(path, 'utf8');
+    this.first = parseApisixFile(this.#text, path, variables, plugins);
+  }
+
+  /** `apply` throws for a file that cannot be used. Returns the function that stops following. */
+  follow(apply: (file: GatewayFile) => void): () => void {
+    let isStopped = false;
+    let timer: NodeJS.Timeout | undefined;
+    const look = async (): Promise<void> => {
+      const text = await this.#changed();
+      if (isStopped) return;
+      if (text !== undefined) this.#use(text, apply);
+      timer = setTimeout(look, pollMs).unref();
+    };
+    void look();
+    return () => {
+      isStopped = true;
+      clearTimeout(timer);
+    };
+  }
+
+  /** The file's text where it is another one than before. An empty file is one that is being written. */
+  async #changed(): Promise<string | undefined> {
     try {
-      apply(readGatewayFile(path, variables));
-      logger.info({ file: path }, 'gateway routes reloaded');
+      const { mtimeMs, size, ino } = await stat(this.#path);
+      const signature = `${mtimeMs} ${size} ${ino}`;
+      this.#isMissing = false;
+      if (size === 0 || signature === this.#settled) return undefined;
+      const text = await readFile(this.#path, 'utf8');
+      this.#settled = Date.now() - mtimeMs > settledAfterMs ? signature : undefined;
+      return text === this.#text || text === '' ? undefined : text;
     } catch (error) {
-      logger.error({ file: path, error }, 'the gateway keeps its old routes: the new file is wrong');
+      if (!this.#isMissing)
+        this.#logger.error({ file: this.#path, error }, 'the gateway keeps its routes: no file to read');
+      this.#isMissing = true;
+      return undefined;
     }
-  };
-  watchFile(path, { interval: pollMs, persistent: false }, (now, before) => {
-    if (now.mtimeMs !== before.mtimeMs && now.size > 0) look();
-  });
-  return () => unwatchFile(path);
+  }
+
+  #use(text: string, apply: (file: GatewayFile) => void): void {
+    this.#text = text;
+    try {
+      apply(parseApisixFile(text, this.#path, this.#variables, plugins));
+      this.#logger.info({ file: this.#path }, 'gateway routes reloaded');
+    } catch (error) {
+      this.#logger.error({ file: this.#path, error }, 'the gateway keeps its old routes: the new file is wrong');
+    }
+  }
 }
