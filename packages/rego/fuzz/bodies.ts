@@ -140,6 +140,69 @@ function loop(scope: Scope): Statement {
   ]);
 }
 
+const ROWS: readonly string[] = [
+  ...['input.list', 'data.base.nums', 'data.base.names', 'data.base.users', 'input.obj', 'data.base.nested'],
+  ...[
+    'input.deep[0]',
+    'input.deep',
+    'array.concat(input.list, data.base.nums)',
+    'array.concat(input.deep, input.deep)',
+  ],
+];
+
+/** What a question may be compared with, and values it may have. */
+const COMPARED: readonly (readonly [found: string, questions: readonly string[]])[] = [
+  ['ROW', ROWS],
+  ['KEY', ['[0, 1, 2, 1]', '["a", "n", "alice", "bob"]']],
+  ['type_name(ROW)', ['["number", "string", "array", "number"]', '{"object", "null", "array"}']],
+  ['lower(ROW)', ['input.list', 'data.base.names']],
+  ['(ROW == 1)', ['[true, false, true]']],
+  ['ROW.a', ['[1, 2, 1]', 'input.list']],
+  ['[ROW]', ['[[1], [2], [1]]', 'input.deep']],
+  ['count(ROW)', ['[1, 2, 3]', 'data.base.nums']],
+];
+
+/** A comprehension asked for each element of something, which engines collect once for all elements. */
+function asked(scope: Scope): Statement {
+  const { random } = scope;
+  const [place, element, key, row, result] = [0, 1, 2, 3, 4].map(() => freshName(scope)) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  const [pattern, questions] = random.pick(COMPARED);
+  const fill = (text: string): string => text.replaceAll('KEY', key).replaceAll('ROW', row);
+  const compared = random.weighted([
+    [4, () => `${fill(pattern)} == ${element}`],
+    [2, () => `${element} == ${fill(pattern)}`],
+    [1, () => `${fill(pattern)} = ${element}`],
+    [1, () => `${fill(pattern)} == ${element}; ${key} == ${place}`],
+  ]);
+  const part = (): string =>
+    fill(random.pick(['ROW', 'ROW', 'KEY', 'KEY', 'type_name(ROW)', '"a"', '[KEY, ROW]', 'ROW.a']));
+  const before = random.chance(0.15)
+    ? fill(random.pick(['to_number(ROW) > 0; ', 'ROW != 3; ', 'count(ROW) > 0; ']))
+    : '';
+  const after = random.chance(0.3) ? fill(random.pick(['; ROW != 2', '; KEY != 0', '; ROW', '; not ROW == "b"'])) : '';
+  const body = `some ${key}, ${row} in ${random.pick(ROWS)}; ${before}${compared}${after}`;
+  const kind = random.weighted<Kind>([
+    [3, () => 'object'],
+    [1, () => 'array'],
+    [1, () => 'set'],
+  ]);
+  const head = kind === 'object' ? `${part()}: ${part()}` : part();
+  const [open, close] = kind === 'array' ? ['[', ']'] : ['{', '}'];
+  return {
+    text: `some ${place}, ${element} in ${random.pick(questions)}; ${result} := ${open}${head} | ${body}${close}`,
+    binds: [
+      { name: element, kind: 'any' },
+      { name: result, kind },
+    ],
+  };
+}
+
 function ruleLoop(scope: Scope): Statement {
   const { random, rules } = scope;
   const partial = rules.filter((rule) => rule.form === 'set' || rule.form === 'object');
@@ -210,6 +273,7 @@ const MAKERS: readonly (readonly [number, Maker])[] = [
   [4, compareTerms],
   [3, someIn],
   [3, loop],
+  [1.5, asked],
   [2, ruleLoop],
   [1, every],
   [2, negated],

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { get, isObject, parseJson, type Value } from '../src/values/index.js';
 import type { Program } from './generate.js';
 import { type Answer, answerOf, type Outcome, PANIC } from './outcome.js';
+import { withoutComprehensionIndex } from './unindexed.js';
 
 export interface PeerUrls {
   readonly v0: string;
@@ -127,14 +128,14 @@ export class Peer {
   }
 
   /**
-   * The answer without OPA's index and early exit, which leave rules out and so also the errors those
+   * The answer without OPA's indexes and early exit, which leave rules out and so also the errors those
    * would have had: which errors are met is not part of the language. By `opa eval`, so slow.
    */
   unindexed(program: Program, key: string): Answer {
     const folder = mkdtempSync(join(tmpdir(), 'rego-fuzz-'));
     try {
       const at = key.indexOf(':');
-      const files = program.modules.map((text, index) => [`m${index}.rego`, text] as const);
+      const files = program.modules.map((text, index) => [`m${index}.rego`, withoutComprehensionIndex(text)] as const);
       const all = [
         ...files,
         ['data.json', JSON.stringify(program.data)],

@@ -143,6 +143,15 @@ describe('a query that replaces rules', () => {
     expect(toJson((row as { n: Value }).n)).toEqual(['x']);
     expect(row?.['a']).toBe(true);
   });
+
+  it.each([
+    'x == {n: 1 | some n in data.t.names with data.t.roles as {"x"}}',
+    '{n: 1 | some n in data.t.names with data.t.roles as {"x"}} == x',
+  ])('replaces them inside of an object comprehension that is compared: %s', (compared) => {
+    const text = 'package t\nroles contains r if some r in input.roles\nnames contains r if some r in roles';
+    expect(policy(text).query(`x := input.o; ${compared}`, { roles: [], o: { x: 1 } })).toHaveLength(1);
+    expect(policy(text).query(`x := input.o; ${compared}`, { roles: ['x'], o: { y: 1 } })).toHaveLength(0);
+  });
 });
 
 describe('explaining', () => {

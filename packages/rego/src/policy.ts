@@ -4,7 +4,7 @@
  * two evaluations; evaluations are synchronous, so none ever sees half a change.
  */
 import { type Builtin, BuiltinError, builtins, type ContextOptions } from './builtins/index.js';
-import type { QueryPlan, Step } from './compile/plan.js';
+import type { Op, QueryPlan, Step } from './compile/plan.js';
 import {
   type CompiledModules,
   compileModules,
@@ -321,14 +321,18 @@ function parseForBuiltin(filename: string, text: string): Value {
   }
 }
 
+function hidesRulesInside(op: Op): boolean {
+  return 'steps' in op && hidesRules(op.steps);
+}
+
 /** Whether some `with` of a query replaces what rules define. */
 function hidesRules(steps: readonly Step[]): boolean {
   return steps.some((step) => {
     if (step.step === 'with') return step.modifiers.hiddenSets.length > 0;
     if (step.step === 'not' || step.step === 'every') return hidesRules(step.steps);
     if (step.step === 'some' || step.step === 'choice') return step.branches.some(hidesRules);
-    const isClosure = (step.step === 'let' || step.step === 'test') && 'steps' in step.value;
-    return isClosure && 'steps' in step.value && hidesRules(step.value.steps);
+    if (step.step === 'let' || step.step === 'test') return hidesRulesInside(step.value);
+    return step.step === 'equal' && (hidesRulesInside(step.left) || hidesRulesInside(step.right));
   });
 }
 

@@ -4,12 +4,12 @@
  * with, and each question is a lookup. Comparisons of fields with what is known are probes already (`optimize.ts`).
  *
  * Only where the answers, and what may fail, stay the same: comparisons stand after the last loop, so that running for all values takes
- * no more rounds than running for one, and what comes after the first of them cannot fail.
+ * no more rounds than running for one, and what comes after the first of them cannot fail. Two values for one key of an object
+ * comprehension are an error only for those who ask for that object (`groups.ts`). OPA's own index takes the later value there, which
+ * its evaluation without the index does not.
  */
-import type { Op, Step } from './plan.js';
+import type { Comprehension, Op, Step } from './plan.js';
 import { opSlots, renameOp, slotsRead } from './rewrite-steps.js';
-
-type Comprehension = Op & { op: 'comprehension' };
 
 export interface Grouping {
   /** A number for the groups, not given before. */
@@ -122,7 +122,8 @@ export function groupComprehension(op: Comprehension, grouping: Grouping): Op {
     return found === undefined ? grouping.isSafeStep(step) : grouping.isSafeOp(found);
   });
   const rest = steps.filter((_step, index) => comparisons[index] === undefined);
-  const read = new Set([...slotsRead(rest), ...opSlots(op.item)]);
+  const collected = op.op === 'comprehension' ? [op.item] : [op.key, op.value];
+  const read = new Set([...slotsRead(rest), ...collected.flatMap((atom) => [...opSlots(atom)])]);
   const { worlds, hasGroups } = surroundings(op);
   if (!isMovable || hasGroups || worlds.size > 1 || [...outside.slots].some((slot) => read.has(slot))) return op;
   const slots = comparisons.map((comparison) => (comparison === undefined ? -1 : grouping.slot()));
@@ -130,14 +131,12 @@ export function groupComprehension(op: Comprehension, grouping: Grouping): Op {
     op: 'grouped',
     index: grouping.index(),
     world: [...worlds][0] ?? 0,
-    of: op.of,
     asked: comparisons.flatMap((comparison) => (comparison === undefined ? [] : [comparison.asked])),
     keys: slots.flatMap((slot) => (slot < 0 ? [] : [{ op: 'local', slot } as const])),
     steps: steps.map((step, index): Step => {
       const comparison = comparisons[index];
       return comparison === undefined ? step : { step: 'let', slot: slots[index] as number, value: comparison.found };
     }),
-    item: op.item,
     plain: op,
   };
 }

@@ -428,7 +428,7 @@ export class Lowerer {
           this.body(term.body);
           return [this.atom(term.key), this.atom(term.value)] as const;
         });
-        return { op: 'object-comprehension', steps, key: result[0], value: result[1], at: term.location };
+        return { op: 'object-comprehension', steps, key: result[0], value: result[1], at: term.key.location };
       }
       default:
         throw new LoweringError(`unexpected ${term.kind}`);

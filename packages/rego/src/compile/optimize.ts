@@ -110,8 +110,7 @@ export class Optimizer {
   /** The body of a comprehension: nothing that would change how often it gets to its end. */
   private closure(op: Op, numbers: Numbers): Op {
     if (op.op !== 'comprehension' && op.op !== 'object-comprehension') return op;
-    const made = { ...op, steps: this.inside(this.probes(op.steps), numbers) };
-    return made.op === 'comprehension' ? groupComprehension(made, this.grouping) : made;
+    return groupComprehension({ ...op, steps: this.inside(this.probes(op.steps), numbers) }, this.grouping);
   }
 
   /** Whether evaluating the set can neither conflict nor call anything that fails. */

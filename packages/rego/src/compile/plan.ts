@@ -22,6 +22,8 @@ export type Atom = ConstOp | LocalOp;
 
 export type Comparison = 'equal' | 'neq' | 'lt' | 'lte' | 'gt' | 'gte';
 
+export type Comprehension = Op & { readonly op: 'comprehension' | 'object-comprehension' };
+
 export type Op =
   | Atom
   | { readonly op: 'input'; readonly world: number }
@@ -67,21 +69,20 @@ export type Op =
       readonly op: 'grouped';
       readonly index: number;
       readonly world: number;
-      readonly of: 'array' | 'set';
       /** The question; where a part of it is undefined, there are no items. */
       readonly asked: readonly Op[];
       /** For all questions: what an item is asked by, one for each part of the question. */
       readonly keys: readonly Atom[];
       readonly steps: readonly Step[];
-      readonly item: Atom;
-      /** For one question. */
-      readonly plain: Op & { op: 'comprehension' };
+      /** For one question; what it collects is collected for all. */
+      readonly plain: Comprehension;
     }
   | {
       readonly op: 'object-comprehension';
       readonly steps: readonly Step[];
       readonly key: Atom;
       readonly value: Atom;
+      /** Of the key. */
       readonly at: Location;
     };
 

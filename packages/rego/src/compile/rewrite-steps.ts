@@ -1,5 +1,5 @@
 /** Renaming and inspecting steps: what the optimiser needs to move bodies into one another. */
-import type { Atom, Op, Step, WithModifiers } from './plan.js';
+import type { Atom, Comprehension, Op, Step, WithModifiers } from './plan.js';
 
 /** New numbers for slots and worlds; a constant may stand in for a slot. */
 export interface Renaming {
@@ -57,8 +57,7 @@ export function renameOp(op: Op, renaming: Renaming): Op {
         asked: op.asked.map((asked) => renameOp(asked, renaming)),
         keys: op.keys.map(atom),
         steps: renameSteps(op.steps, renaming),
-        item: atom(op.item),
-        plain: renameOp(op.plain, renaming) as typeof op.plain,
+        plain: renameOp(op.plain, renaming) as Comprehension,
       };
     case 'object-comprehension':
       return { ...op, steps: renameSteps(op.steps, renaming), key: atom(op.key), value: atom(op.value) };

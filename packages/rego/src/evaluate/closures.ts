@@ -4,8 +4,11 @@
  *
  * Over 500 lines: one compiler, a case for each kind of step and operation.
  */
-import type { Atom, Clause, Definitions, Lookup, Op, RuleSet, Step } from '../compile/plan.js';
+import type { Atom, Clause, Comprehension, Definitions, Lookup, Op, RuleSet, Step } from '../compile/plan.js';
 import {
+  EMPTY_ARRAY,
+  EMPTY_OBJECT,
+  EMPTY_SET,
   equal,
   get,
   isArray,
@@ -20,7 +23,7 @@ import {
 } from '../values/index.js';
 import { CLASS_MEMBER_NAMES, element, field } from './containers.js';
 import type { CompiledLookup, CompiledSet, Engine } from './engine.js';
-import { ALONE, FOR_ALL } from './groups.js';
+import { ALONE, FOR_ALL, type Groups } from './groups.js';
 import { compareBy, conflict, isMember, isMemberAt, iterateUntil, PartialObject, putUnique } from './operations.js';
 import { probe, probeEntries, questionOf } from './probe.js';
 import { isWorthRemembering } from './remembering.js';
@@ -473,10 +476,10 @@ export class ClosureCompiler {
   private grouped(op: Op & { op: 'grouped' }): Read {
     const asked = op.asked.map((part) => this.op(part));
     const keys = op.keys.map((atom) => this.atom(atom));
-    const item = this.atom(op.item);
     const world = this.world(op.world);
-    const plain = this.comprehension(op.plain);
-    const ofSet = op.of === 'set';
+    const alone = this.op(op.plain);
+    const keep = this.keeping(op.plain);
+    const empty = emptyOf(op.plain);
     const keyFrom = (reads: readonly Read[], frame: Frame): Key | undefined => {
       const values: Value[] = [];
       for (const read of reads) {
@@ -486,25 +489,31 @@ export class ClosureCompiler {
       }
       return keyOf(values.length === 1 ? (values[0] as Value) : values);
     };
-    const run = this.steps(op.steps, 0, (frame) => {
-      world(frame)
-        .group(op.index)
-        .add(keyFrom(keys, frame) as Key, item(frame) as Value, ofSet);
-      return false;
-    });
+    const run = this.steps(op.steps, 0, (frame) =>
+      keep(world(frame).group(op.index), keyFrom(keys, frame) as Key, frame),
+    );
     return (frame) => {
       const key = keyFrom(asked, frame);
-      if (key === undefined) return ofSet ? new SetBuilder().build() : [];
       const group = world(frame).group(op.index);
-      let way = group.next();
+      let way = group.next(key);
       if (way === FOR_ALL) {
-        group.open();
+        group.open(key as Key);
         run(frame);
         way = group.close();
       }
-      if (way === ALONE) return plain(frame);
-      return group.find(key) ?? (ofSet ? new SetBuilder().build() : []);
+      return way === ALONE ? alone(frame) : (group.find(key) ?? empty);
     };
+  }
+
+  /** Keeps what the comprehension collects at the end of its steps. */
+  private keeping(op: Comprehension): (group: Groups, key: Key, frame: Frame) => boolean {
+    if (op.op === 'comprehension') {
+      const item = this.atom(op.item);
+      if (op.of === 'set') return (group, key, frame) => group.add(key, item(frame) as Value);
+      return (group, key, frame) => group.push(key, item(frame) as Value);
+    }
+    const [name, value] = [this.atom(op.key), this.atom(op.value)];
+    return (group, key, frame) => group.put(key, name(frame) as Value, value(frame) as Value, op.at);
   }
 
   private objectComprehension(op: Op & { op: 'object-comprehension' }): Read {
@@ -522,6 +531,11 @@ export class ClosureCompiler {
       return builder.build();
     };
   }
+}
+
+function emptyOf(op: Comprehension): Value {
+  if (op.op === 'object-comprehension') return EMPTY_OBJECT;
+  return op.of === 'set' ? EMPTY_SET : EMPTY_ARRAY;
 }
 
 function collect<T, R>(stack: T[], collector: T, run: () => void, result: R): R {

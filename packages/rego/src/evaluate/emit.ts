@@ -3,10 +3,10 @@
  * the next round of the innermost loop), so a body without loops is straight-line code. Locals are
  * declared at the head of the function; constants come in from outside by index.
  */
-import type { Atom, Op, Step } from '../compile/plan.js';
+import type { Atom, Comprehension, Op, Step } from '../compile/plan.js';
 import { isPlainObject, keyOf, RegoSet, type Value } from '../values/index.js';
 import { CLASS_MEMBER_NAMES } from './containers.js';
-import { ALONE, FOR_ALL, KNOWN } from './groups.js';
+import { ALONE, FOR_ALL } from './groups.js';
 import { questionOf } from './probe.js';
 
 /** What happens at the end of a body. `stop` leaves everything; without it the body goes on. */
@@ -299,28 +299,31 @@ export class Emitter {
       case 'object':
         return this.object(op);
       case 'comprehension':
+      case 'object-comprehension':
         return this.comprehension(op, out);
       case 'grouped':
         return this.grouped(op, out);
-      case 'object-comprehension': {
-        const [result, label] = [this.local('b'), this.fresh('X')];
-        const [key, value] = [this.atom(op.key), this.atom(op.value)];
-        const action = `q.grow();H.putUnique(${result},${key},${value},${this.constant(op.at)});`;
-        const body = this.body(op.steps, `break ${label};`, { action, stop: undefined });
-        out.push(`${result}=new H.ObjectBuilder();${label}:{${body}}`);
-        return `${result}.build()`;
-      }
     }
   }
 
-  private comprehension(op: Op & { op: 'comprehension' }, out: string[]): string {
+  private comprehension(op: Comprehension, out: string[]): string {
     const [result, label] = [this.local('b'), this.fresh('X')];
+    const collect = (start: string, action: string): void => {
+      const body = this.body(op.steps, `break ${label};`, { action, stop: undefined });
+      out.push(`${result}=${start};${label}:{${body}}`);
+    };
+    if (op.op === 'object-comprehension') {
+      const entry = [this.atom(op.key), this.atom(op.value), this.constant(op.at)].join(',');
+      collect('new H.ObjectBuilder()', `q.grow();H.putUnique(${result},${entry});`);
+      return `${result}.build()`;
+    }
     const item = this.atom(op.item);
-    const isArray = op.of === 'array';
-    const action = isArray ? `q.grow();${result}.push(${item});` : `if(${result}.add(${item}))q.grow();`;
-    const body = this.body(op.steps, `break ${label};`, { action, stop: undefined });
-    out.push(`${result}=${isArray ? '[]' : 'new H.SetBuilder()'};${label}:{${body}}`);
-    return isArray ? result : `${result}.build()`;
+    if (op.of === 'array') {
+      collect('[]', `q.grow();${result}.push(${item});`);
+      return result;
+    }
+    collect('new H.SetBuilder()', `if(${result}.add(${item}))q.grow();`);
+    return `${result}.build()`;
   }
 
   /** Keys of groups: of one value its own, of several that of their list. */
@@ -345,20 +348,32 @@ export class Emitter {
       return name;
     });
     const known = asked.map((name) => `${name}!==undefined`).join('&&');
-    out.push(`${group}=${this.world(op.world)}.group(${op.index});${way}=${KNOWN};${key}=undefined;`);
-    out.push(`if(${known}){${key}=${this.groupKey(asked)};${way}=${group}.next();}`);
-    const keys = op.keys.map((atom) => this.atom(atom));
-    const add = `${group}.add(${this.groupKey(keys)},${this.atom(op.item)},${op.of === 'set'});`;
-    const all = this.body(op.steps, `break ${label};`, { action: add, stop: undefined });
-    out.push(`if(${way}===${FOR_ALL}){${group}.open();${label}:{${all}}${way}=${group}.close();}`);
+    out.push(`${key}=${known}?${this.groupKey(asked)}:undefined;`);
+    out.push(`${group}=${this.world(op.world)}.group(${op.index});${way}=${group}.next(${key});`);
+    const keys = this.groupKey(op.keys.map((atom) => this.atom(atom)));
+    const { method, collected, empty } = this.keeping(op.plain);
+    const action = `if(${group}.${method}(${keys},${collected}))break ${label};`;
+    const all = this.body(op.steps, `break ${label};`, { action, stop: undefined });
+    out.push(`if(${way}===${FOR_ALL}){${group}.open(${key});${label}:{${all}}${way}=${group}.close();}`);
     const plain: string[] = [];
     const alone = this.comprehension(op.plain, plain);
-    const empty = op.of === 'array' ? '[]' : 'H.setOf([])';
     out.push(
       `if(${way}===${ALONE}){${plain.join('')}${result}=${alone};}`,
-      `else{${result}=${key}===undefined?undefined:${group}.find(${key});if(${result}===undefined)${result}=${empty};}`,
+      `else{${result}=${group}.find(${key});if(${result}===undefined)${result}=${empty};}`,
     );
     return result;
+  }
+
+  /** How `Groups` keeps what the comprehension collects, and what it is where nothing was. */
+  private keeping(op: Comprehension): { readonly method: string; readonly collected: string; readonly empty: string } {
+    if (op.op === 'object-comprehension') {
+      const collected = [this.atom(op.key), this.atom(op.value), this.constant(op.at)].join(',');
+      return { method: 'put', collected, empty: '{}' };
+    }
+    const collected = this.atom(op.item);
+    return op.of === 'set'
+      ? { method: 'add', collected, empty: 'H.setOf([])' }
+      : { method: 'push', collected, empty: '[]' };
   }
 
   private get(op: Op & { op: 'get' }, out: string[]): string {

@@ -11,17 +11,19 @@ const CASES = [
   'some k, y in input.letters; k == x',
   'some y in input.words; concat("", [y]) == x',
 ];
+const COLLECTED = ['[y | BODY]', '{y | BODY}', '{y: 1 | BODY}', '{w: v | BODY; w := y; v := [y]}'];
+const FORMS = CASES.flatMap((body) => COLLECTED.map((form) => form.replace('BODY', body)));
 
 describe.each(['generated', 'closures'] as const)('a comprehension asked again, with %s', (backend) => {
-  const counts = (body: string, limits = {}, optimize = true): unknown => {
-    const text = `package t\np := [n | some x in input.asked; n := count([y | ${body}])]\n`;
+  const counts = (form: string, limits = {}, optimize = true): unknown => {
+    const text = `package t\np := [n | some x in input.asked; n := count(${form})]\n`;
     return compile({ modules: [{ name: 't.rego', text }], backend, limits, optimize }).evaluate('t/p', input);
   };
 
-  it.each(CASES)('takes as many steps as there are elements and questions, not their product: %s', (body) => {
+  it.each(FORMS)('takes as many steps as there are elements and questions, not their product: %s', (form) => {
     const few = { maxSteps: 20 * QUESTIONS };
-    expect(counts(body, few)).toEqual(words.map(() => 1));
-    expect(() => counts(body, few, false)).toThrow('the step budget is used up');
+    expect(counts(form, few)).toEqual(words.map(() => 1));
+    expect(() => counts(form, few, false)).toThrow('the step budget is used up');
   });
 
   it('is evaluated for each question when keeping everything would break the memory budget', () => {
@@ -46,5 +48,28 @@ p := [[y | some y in input.words; y == x; to_number(y) > 0] | some x in ["1", "2
     const policy = compile({ modules: [{ name: 't.rego', text }], backend });
     const strict = { strictBuiltinErrors: true };
     expect(policy.evaluate('t/p', { words: ['1', 'not a number'] }, strict)).toEqual([['1'], [], ['1']]);
+  });
+
+  it('fails in what comes before a part of the question that is undefined', () => {
+    const text = 'package t\np := [[y | some y in input.words; n := to_number(y); n == x.f] | some x in input.asked]\n';
+    const policy = compile({ modules: [{ name: 't.rego', text }], backend });
+    const strict = { strictBuiltinErrors: true };
+    const asked = [{}, {}, { f: 1 }, { f: 1 }, {}];
+    expect(policy.evaluate('t/p', { words: ['1'], asked }, strict)).toEqual([[], [], ['1'], ['1'], []]);
+    const wrong = { words: ['1', 'not a number'], asked: [{}, {}] };
+    expect(() => policy.evaluate('t/p', wrong, strict)).toThrow('eval_builtin_error');
+  });
+
+  it('keeps nothing that makes what comes later break the memory budget', () => {
+    const text = `package t
+p := n if {
+  found := [[y | some y in input.words; lower(y) == x] | some x in ["w1", "w2", "w3"]]
+  n := count([y | some y in input.words]) + count(found)
+}
+`;
+    const answer = (maxElements: number): unknown =>
+      compile({ modules: [{ name: 't.rego', text }], backend, limits: { maxElements } }).evaluate('t/p', input);
+    expect(answer(QUESTIONS + 6)).toBe(QUESTIONS + 3);
+    expect(() => answer(QUESTIONS - 1)).toThrow('the memory budget is used up');
   });
 });

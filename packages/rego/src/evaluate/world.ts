@@ -46,6 +46,8 @@ export class Session implements Budget {
   left = 0;
   depth = 0;
   elements = 0;
+  /** Elements kept for questions to come (`Groups`): within the same bound, but none fails for them. */
+  kept = 0;
   strict = false;
   maxDepth = DEFAULT_MAX_DEPTH;
   maxElements = DEFAULT_MAX_ELEMENTS;
@@ -64,6 +66,7 @@ export class Session implements Budget {
   start(limits: Limits, strict: boolean, context: ContextOptions | undefined): void {
     this.depth = 0;
     this.elements = 0;
+    this.kept = 0;
     this.strict = strict;
     this.context.reset(context);
     this.errors.length = 0;
