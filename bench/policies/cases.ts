@@ -170,6 +170,24 @@ shared contains host if {
   input: {},
 };
 
+const groupingObjects: DecisionCase = {
+  name: 'machines of 200 hosts as objects (comprehension index)',
+  path: 'machines/fleet',
+  rego: `package machines
+import rego.v1
+fleet contains {"host": host, "sizes": sizes} if {
+	some host in data.hosts
+	sizes := {name: machine.size | some name, machine in data.machines; lower(machine.host) == host}
+	count(sizes) > 1
+}
+`,
+  data: {
+    hosts: range(200).map((n) => `host-${n}`),
+    machines: Object.fromEntries(range(210).map((n) => [`machine-${n}`, { host: `HOST-${n % 200}`, size: n % 5 }])),
+  },
+  input: {},
+};
+
 const hierarchy: DecisionCase = {
   name: 'role hierarchy with 10,000 grants',
   path: 'hierarchy/allow',
@@ -240,6 +258,7 @@ export const decisionCases: readonly DecisionCase[] = [
   network,
   filtering,
   grouping,
+  groupingObjects,
   hierarchy,
   manyRules,
   strings,
