@@ -172,10 +172,10 @@ shared contains host if {
 
 const groupingObjects: DecisionCase = {
   name: 'machines of 200 hosts as objects (comprehension index)',
-  path: 'machines/fleet',
-  rego: `package machines
+  path: 'sizes/by_host',
+  rego: `package sizes
 import rego.v1
-fleet contains {"host": host, "sizes": sizes} if {
+by_host contains {"host": host, "sizes": sizes} if {
 	some host in data.hosts
 	sizes := {name: machine.size | some name, machine in data.machines; lower(machine.host) == host}
 	count(sizes) > 1
