@@ -4,8 +4,8 @@
  * field with. A field holds a value of its type or is missing; `|null` says that it may also be null.
  */
 import type { Value } from '../values/index.js';
-import type { FieldPath, Filter } from './filter.js';
-import { PartialEvaluationError } from './partial-errors.js';
+import { type FieldPath, type Filter, placeOf } from './filter.js';
+import { locating, PartialEvaluationError } from './partial-errors.js';
 
 export type ScalarType = 'boolean' | 'number' | 'string';
 
@@ -68,6 +68,10 @@ function meet(place: Place, value: Value): void {
 }
 
 function collect(filter: Filter, root: Place, pairs: (readonly [Place, Place])[]): void {
+  locating(placeOf(filter), () => collectHere(filter, root, pairs));
+}
+
+function collectHere(filter: Filter, root: Place, pairs: (readonly [Place, Place])[]): void {
   switch (filter.op) {
     case 'true':
     case 'false':

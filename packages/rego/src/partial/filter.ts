@@ -3,6 +3,7 @@
  * turn into a store's language. Filters are two-valued: a comparison with a field that is missing is
  * false, and `not` turns that into true, as in Rego.
  */
+import type { ErrorLocation } from '../errors.js';
 import { compare, keyOf, type Value } from '../values/index.js';
 
 /** The steps to a field, from the document's root; `[]` is the element inside of `any`. */
@@ -29,6 +30,21 @@ export type Filter =
 
 export const ALWAYS: Filter = { op: 'true' };
 export const NEVER: Filter = { op: 'false' };
+
+/** Where the policy says what a filter asks; not part of the filter, which is data. */
+const places = new WeakMap<Filter, ErrorLocation>();
+
+/** Notes the place of the filter and of those within it that have none yet. */
+export function place(filter: Filter, at: ErrorLocation | undefined): void {
+  if (at === undefined || filter === ALWAYS || filter === NEVER || places.has(filter)) return;
+  places.set(filter, at);
+  if ('filters' in filter) for (const each of filter.filters) place(each, at);
+  if ('filter' in filter) place(filter.filter, at);
+}
+
+export function placeOf(filter: Filter): ErrorLocation | undefined {
+  return places.get(filter);
+}
 
 const OPPOSITE: Readonly<Record<ComparisonOperator, ComparisonOperator>> = {
   eq: 'eq',
@@ -79,7 +95,7 @@ function absorb(filters: readonly Filter[]): Filter[] {
 
 /** `f = 1 or f = 2` is `f in [1, 2]`. */
 function mergeAlternatives(filters: readonly Filter[]): Filter[] {
-  const values = new Map<string, { field: FieldPath; values: Value[] }>();
+  const values = new Map<string, { field: FieldPath; values: Value[]; at: ErrorLocation | undefined }>();
   const rest: Filter[] = [];
   for (const filter of filters) {
     if (filter.op !== 'eq' && filter.op !== 'in') {
@@ -87,16 +103,19 @@ function mergeAlternatives(filters: readonly Filter[]): Filter[] {
       continue;
     }
     const key = JSON.stringify(filter.field);
-    const entry = values.get(key) ?? { field: filter.field, values: [] };
+    const entry = values.get(key) ?? { field: filter.field, values: [], at: placeOf(filter) };
     entry.values.push(...('values' in filter ? filter.values : [filter.value]));
     values.set(key, entry);
   }
-  const merged = [...values.values()].map(({ field, values: all }): Filter => {
+  const merged = [...values.values()].map(({ field, values: all, at }): Filter => {
     const distinct = [...new Map(all.map((value) => [keyOf(value), value])).values()].sort(compare);
     const [only] = distinct;
-    return distinct.length === 1 && only !== undefined
-      ? { op: 'eq', field, value: only }
-      : { op: 'in', field, values: distinct };
+    const filter: Filter =
+      distinct.length === 1 && only !== undefined
+        ? { op: 'eq', field, value: only }
+        : { op: 'in', field, values: distinct };
+    place(filter, at);
+    return filter;
   });
   return [...merged, ...rest];
 }

@@ -21,3 +21,13 @@ export class PartialEvaluationError extends Error {
 export function isPartialEvaluationError(value: unknown): value is PartialEvaluationError {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
+
+/** What `run` gives; an error that does not say where gets the place. */
+export function locating<T>(place: ErrorLocation | undefined, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (place === undefined || !isPartialEvaluationError(error) || error.location !== undefined) throw error;
+    throw new PartialEvaluationError(error.reason, place);
+  }
+}

@@ -31,6 +31,7 @@ import {
   NEVER,
   not,
   or,
+  place,
   type TextOperator,
 } from './filter.js';
 import { PartialEvaluationError } from './partial-errors.js';
@@ -154,6 +155,7 @@ export class PartialEvaluator {
     const found: Outcome[] = [];
     this.run(clause.steps, 0, this.start(clause, args), (way) => {
       const value = this.atom(clause.value, way);
+      if (value.kind === 'condition') place(value.filter, this.place);
       const keys = clause.keys.map((key) => this.atom(key, way));
       found.push({ filter: this.close(way), value, keys });
     });
@@ -202,7 +204,12 @@ export class PartialEvaluator {
     return and(filters);
   }
 
-  private require(way: Way, condition: { readonly filter: Filter; readonly element: number }): Way | undefined {
+  private require(
+    way: Way,
+    condition: { readonly filter: Filter; readonly element: number },
+    at: Location | undefined = this.place,
+  ): Way | undefined {
+    place(condition.filter, at);
     if (condition.filter.op === 'false') return undefined;
     if (condition.element === ROOT_ELEMENT) {
       const filter = and([way.filter, condition.filter]);
@@ -239,12 +246,12 @@ export class PartialEvaluator {
         this.op(step.value, way, (value, after) => next(bind(after, step.slot, value)));
         return;
       case 'test':
-        this.op(step.value, way, (value, after) => next(this.require(after, this.condition(value))));
+        this.op(step.value, way, (value, after) => next(this.require(after, this.condition(value), step.at)));
         return;
       case 'equal':
         this.op(step.left, way, (left, afterLeft) =>
           this.op(step.right, afterLeft, (right, after) =>
-            next(this.require(after, this.compared('equal', left, right))),
+            next(this.require(after, this.compared('equal', left, right), step.at)),
           ),
         );
         return;

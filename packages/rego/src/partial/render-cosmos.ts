@@ -5,7 +5,7 @@
 import { type FieldTypes, inferFieldTypes, scalarOf } from './field-types.js';
 import type { ComparisonOperator, Filter } from './filter.js';
 import { PartialEvaluationError } from './partial-errors.js';
-import { type Field, type Question, reduceFilter, type Scalar } from './typed-filter.js';
+import { type Field, type Question, reduceFilter, rendering, type Scalar } from './typed-filter.js';
 
 export interface CosmosOptions {
   /** The fields' types; without them, those that the filter's own values give. */
@@ -56,6 +56,10 @@ class CosmosWriter {
 
   /** `alias`: the item, or the element that is asked about. `isWithinAll`: alternatives need parentheses. */
   write(question: Question, alias: string, isNot = false, isWithinAll = false): string {
+    return rendering(question, () => this.writeHere(question, alias, isNot, isWithinAll));
+  }
+
+  private writeHere(question: Question, alias: string, isNot: boolean, isWithinAll: boolean): string {
     switch (question.kind) {
       case 'constant':
         return String(question.value !== isNot);

@@ -5,7 +5,7 @@
 import { type FieldTypes, inferFieldTypes, isList, scalarOf } from './field-types.js';
 import type { ComparisonOperator, FieldPath, Filter, TextOperator } from './filter.js';
 import { PartialEvaluationError } from './partial-errors.js';
-import { type Field, type Question, reduceFilter } from './typed-filter.js';
+import { type Field, type Question, reduceFilter, rendering } from './typed-filter.js';
 
 export interface MongoQuery {
   readonly [key: string]: unknown;
@@ -115,6 +115,10 @@ function element({ list, question }: Extract<Question, { readonly kind: 'element
 }
 
 function write(question: Question): MongoQuery {
+  return rendering(question, () => writeHere(question));
+}
+
+function writeHere(question: Question): MongoQuery {
   switch (question.kind) {
     case 'constant':
       return question.value ? {} : NOTHING;

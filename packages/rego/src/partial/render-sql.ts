@@ -5,7 +5,7 @@
 import { type FieldTypes, inferFieldTypes, scalarOf } from './field-types.js';
 import type { ComparisonOperator, FieldPath, Filter, TextOperator } from './filter.js';
 import { PartialEvaluationError } from './partial-errors.js';
-import { type Field, type Question, reduceFilter, type Scalar } from './typed-filter.js';
+import { type Field, type Question, reduceFilter, rendering, type Scalar } from './typed-filter.js';
 
 export interface SqlOptions {
   /** The fields' types; without them, those that the filter's own values give. */
@@ -57,6 +57,10 @@ class SqlWriter {
 
   /** `element`: the expression of the element that is asked about. */
   write(question: Question, element?: string): string {
+    return rendering(question, () => this.writeHere(question, element));
+  }
+
+  private writeHere(question: Question, element: string | undefined): string {
     switch (question.kind) {
       case 'constant':
         return question.value ? '1 = 1' : '1 = 0';

@@ -5,7 +5,7 @@
 import { type FieldTypes, inferFieldTypes } from './field-types.js';
 import type { FieldPath, Filter } from './filter.js';
 import { PartialEvaluationError } from './partial-errors.js';
-import { type Question, reduceFilter, type Scalar } from './typed-filter.js';
+import { type Question, reduceFilter, rendering, type Scalar } from './typed-filter.js';
 
 export interface VectorOptions {
   /** The fields' types; without them, those that the filter's own values give. */
@@ -59,6 +59,10 @@ function element(key: string, question: Question): VectorCondition {
 }
 
 function condition(question: Question): VectorCondition {
+  return rendering(question, () => conditionHere(question));
+}
+
+function conditionHere(question: Question): VectorCondition {
   switch (question.kind) {
     case 'compare':
       return compared(keyOf(question.field.path), question);

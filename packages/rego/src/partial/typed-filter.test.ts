@@ -188,7 +188,7 @@ p if { some t in input.d.tags; t == input.tag; not input.d.hidden }`,
       sql: `(("a" = $1::bigint AND "b" IN ($2, $3)) OR "c" LIKE $4 ESCAPE '\\' OR (("hidden" = false OR ("hidden" IS NOT NULL) IS NOT TRUE) AND EXISTS (SELECT 1 FROM unnest("tags") AS e1 (value) WHERE e1.value = $5)))`,
       parameters: [1, 'x', 'y', '50\\%%', 'q'],
     });
-    expect(toSql(filter, { fields, column: ([name]) => `t.${name}` }).sql).toContain('t."c" GLOB ?');
+    expect(toSql(filter, { fields, column: ([name]) => `t.${name}` }).sql).toContain('t.c GLOB ?');
   });
 
   it('refuses what a store cannot say, and names the field', () => {
@@ -201,6 +201,27 @@ p if { some t in input.d.tags; t == input.tag; not input.d.hidden }`,
     expect(toSql(quote).sql).toBe('"a""] OR 1=1" = ? COLLATE BINARY');
     const dotted: Filter = { op: 'eq', field: ['a.b'], value: 'x' };
     expect(() => toVector(dotted)).toThrow('a field with the name "a.b"');
+  });
+
+  it('says where the policy asks what cannot be said', () => {
+    const module = `package w
+allow if input.d.a == 1
+allow if {
+	input.d.b == "x"
+	helper
+}
+helper if {
+	some m in input.d.members
+	endswith(m.name, "z")
+}
+same := input.d.left == input.d.right`;
+    const where = compile({ modules: [{ name: 'w.rego', text: module }] });
+    const of = (path: string): Filter => partialFilter(where, path, { unknowns: ['input.d'] });
+    expect(() => toVector(of('w/allow'))).toThrow('w.rego:9:2: a condition on elements of members');
+    expect(() => toSql(of('w/allow'))).toThrow('w.rego:9:2: the field name of an element');
+    expect(() => toMongo(of('w/allow'), { fields: { a: 'number' } })).toThrow('w.rego:4:2: the type of the field b');
+    const fields = { left: 'string', right: 'string' } as const;
+    expect(() => toVector(of('w/same'), { fields })).toThrow('w.rego:11:9: a comparison of two fields');
   });
 
   it('asks objects in a list by their fields', () => {

@@ -3,10 +3,18 @@
  * numbers; a comparison across types is decided by the types; every question is true or false of a document, never unknown: of a
  * field that is missing each one but `not` is false. So no store's own order of types, NULL or undefined can answer.
  */
+import type { ErrorLocation } from '../errors.js';
 import type { Value } from '../values/index.js';
 import { type FieldType, type FieldTypes, isList, isNullable, scalarOf, typeAt } from './field-types.js';
-import { type ComparisonOperator, type FieldPath, type Filter, mirrored, type TextOperator } from './filter.js';
-import { PartialEvaluationError } from './partial-errors.js';
+import {
+  type ComparisonOperator,
+  type FieldPath,
+  type Filter,
+  mirrored,
+  placeOf,
+  type TextOperator,
+} from './filter.js';
+import { locating, PartialEvaluationError } from './partial-errors.js';
 
 /** A field, from the document's root, or within `element` from the element: there `[]` is the element itself. */
 export interface Field {
@@ -103,6 +111,13 @@ function compareScalar(field: Field, by: ComparisonOperator, value: Value): Ques
   return refuse('a number beyond double precision');
 }
 
+const places = new WeakMap<Question, ErrorLocation>();
+
+/** What `render` makes of the question; its errors say where the policy asks it. */
+export function rendering<T>(question: Question, render: () => T): T {
+  return locating(places.get(question), render);
+}
+
 class Reducer {
   private readonly root: FieldType;
 
@@ -116,6 +131,13 @@ class Reducer {
   }
 
   reduce(filter: Filter): Question {
+    const at = placeOf(filter);
+    const question = locating(at, () => this.reduceHere(filter));
+    if (at !== undefined && question.kind !== 'constant' && !places.has(question)) places.set(question, at);
+    return question;
+  }
+
+  private reduceHere(filter: Filter): Question {
     switch (filter.op) {
       case 'true':
         return always;
