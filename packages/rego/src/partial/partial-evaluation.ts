@@ -20,7 +20,7 @@ export interface PartialOptions {
   readonly input?: Value;
   /** Unknown documents, as `input.document` or `data.reports`; default all of `input`. */
   readonly unknowns?: readonly string[];
-  /** Names for unknown documents in the filter: `{'input.document': 'd'}` gives `d.owner`; default none, `owner`. */
+  /** Names for unknown documents in the filter: `{'input.document': 'd'}` gives `d.owner`; default none, `owner`. Needed where several are unknown. */
   readonly names?: Readonly<Record<string, string>>;
   /** Ways through the rules before giving up; default 20,000. */
   readonly maxWays?: number;
@@ -60,6 +60,14 @@ function unknownsOf(root: 'input' | 'data', options: PartialOptions, value: Valu
   return { kind: 'mixed', value, unknowns };
 }
 
+/** Fields of two documents must not go by one name. */
+function assertNamesApart({ unknowns = ['input'], names = {} }: PartialOptions): void {
+  if (unknowns.length < 2) return;
+  const given = unknowns.map((unknown) => names[unknown]);
+  if (given.includes(undefined) || new Set(given).size < given.length)
+    throw new PartialEvaluationError('several unknown documents need a name each: give it in `names`');
+}
+
 /** Evaluates within the limits. */
 function within<T>(
   compiled: Compiled,
@@ -67,6 +75,7 @@ function within<T>(
   options: PartialOptions,
   run: (evaluator: PartialEvaluator) => T,
 ): T {
+  assertNamesApart(options);
   const session = new Session(() => null);
   session.start(options.limits ?? policy.defaults.limits, false, policy.defaults.context);
   const unknown = {

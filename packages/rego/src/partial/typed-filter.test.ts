@@ -224,6 +224,21 @@ same := input.d.left == input.d.right`;
     expect(() => toVector(of('w/same'), { fields })).toThrow('w.rego:11:9: a comparison of two fields');
   });
 
+  it('refuses an unknown without a name that is a value itself, and several without names', () => {
+    const text = 'package n\nallow if input.project == "p"\nallow if not input.owner.id == "ann"';
+    const both = compile({ modules: [{ name: 'n.rego', text }] });
+    const one = partialFilter(both, 'n/allow', { unknowns: ['input.project'], input: { owner: { id: 'ann' } } });
+    for (const render of [toSql, toMongo, toCosmos, toVector]) {
+      expect(() => render(one)).toThrow('n.rego:2:10: the unknown document itself');
+    }
+    const unknowns = ['input.project', 'input.owner'];
+    expect(() => partialFilter(both, 'n/allow', { unknowns })).toThrow('several unknown documents need a name each');
+    const names = { 'input.project': 'project', 'input.owner': 'owner' };
+    expect(toSql(partialFilter(both, 'n/allow', { unknowns, names })).sql).toBe(
+      '("project" = ? COLLATE BINARY OR ("owner"."id" = ? COLLATE BINARY) IS NOT TRUE)',
+    );
+  });
+
   it('asks objects in a list by their fields', () => {
     const inside: Filter[] = [
       { op: 'eq', field: ['role'], value: 'owner' },

@@ -120,12 +120,16 @@ export function rendering<T>(question: Question, render: () => T): T {
 
 class Reducer {
   private readonly root: FieldType;
+  private readonly isWhole: boolean;
 
-  constructor(root: FieldType) {
+  /** `isWhole`: of the document, not of an element. */
+  constructor(root: FieldType, isWhole: boolean) {
     this.root = root;
+    this.isWhole = isWhole;
   }
 
   private at(path: FieldPath): Field | undefined {
+    if (path.length === 0 && this.isWhole) refuse('the unknown document itself (its name can be given in `names`)');
     const type = typeAt(this.root, path);
     return type === undefined ? undefined : { path, type };
   }
@@ -222,7 +226,7 @@ class Reducer {
     const list = this.at(path);
     if (list === undefined || typeof list.type === 'string') return never;
     if (!isList(list.type)) return refuse(`a condition on the fields of ${nameOf(path)}, whatever their names,`);
-    const question = new Reducer(list.type[0]).reduce(filter);
+    const question = new Reducer(list.type[0], false).reduce(filter);
     return question.kind === 'constant' && !question.value ? never : { kind: 'element', list, question };
   }
 
@@ -256,5 +260,5 @@ class Reducer {
 
 /** Errors: `PartialEvaluationError` for what no store could be asked, and for fields without a type. */
 export function reduceFilter(filter: Filter, types: FieldTypes): Question {
-  return new Reducer(types).reduce(filter);
+  return new Reducer(types, true).reduce(filter);
 }
