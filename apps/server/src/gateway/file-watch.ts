@@ -49,7 +49,7 @@ export class WatchedGatewayFile {
       const text = await this.#changed();
       if (isStopped) return;
       if (text !== undefined) this.#use(text, apply);
-      timer = setTimeout(look, pollMs).unref();
+      timer = setTimeout(() => void look(), pollMs).unref();
     };
     void look();
     return () => {

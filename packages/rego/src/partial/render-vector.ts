@@ -45,16 +45,10 @@ function compared(key: string, question: Extract<Question, { readonly kind: 'com
 
 /** Of a list: equality with one of some values only. */
 function element(key: string, question: Question): VectorCondition {
-  switch (question.kind) {
-    case 'compare':
-      if (question.by === 'eq' && question.field.path.length === 0) return { key, match: { value: question.value } };
-      break;
-    case 'oneOf':
-      if (question.field.path.length === 0) return { key, match: { any: question.values } };
-      break;
-    case 'some':
-      return { should: question.questions.map((each) => element(key, each)) };
-  }
+  if (question.kind === 'some') return { should: question.questions.map((each) => element(key, each)) };
+  if (question.kind === 'compare' && question.by === 'eq' && question.field.path.length === 0)
+    return { key, match: { value: question.value } };
+  if (question.kind === 'oneOf' && question.field.path.length === 0) return { key, match: { any: question.values } };
   return refuse(`a condition on elements of ${key} that is not equality`);
 }
 
