@@ -4,6 +4,7 @@
  * two evaluations; evaluations are synchronous, so none ever sees half a change.
  */
 import { type Builtin, BuiltinError, builtins, type ContextOptions } from './builtins/index.js';
+import { inDependencyOrder } from './compile/dependency-order.js';
 import type { Op, QueryPlan, Step } from './compile/plan.js';
 import {
   type CompiledModules,
@@ -127,6 +128,23 @@ export class Policy {
   prepare(path: string, options: EvaluateOptions = NO_OPTIONS): (input?: Value) => Value | undefined {
     const code = this.pathCode(path);
     return (input) => this.runPath(code, input, options);
+  }
+
+  /**
+   * Compiles what a path reaches in steps, for what has to answer meanwhile; `evaluate` and `prepare` then find it done. Each step is some
+   * rules that need no others. Errors: `RegoEvaluationError` (`eval_limit_error`), as of `prepare`.
+   */
+  *prepareInSteps(path: string): Generator<undefined, void> {
+    const { plan, context } = this.compiled;
+    const { steps } = compilePath(this.compiled, splitPath(path));
+    for (const group of inDependencyOrder(plan, context.graph, steps)) {
+      try {
+        this.code.compile(group);
+      } catch (error) {
+        throw asLimit(error);
+      }
+      yield;
+    }
   }
 
   /** Every way to satisfy a query: the bindings of its variables. */

@@ -77,7 +77,11 @@ export class WorldCompiler {
     if (rego.length >= LARGE_REGO && !this.#compiled.has(key)) {
       const outcome = await inSlices(compileInSteps(this.#compileOptions(name, rego))).catch((error: unknown) => error);
       if (isRegoErrors(outcome)) this.#keep(key, outcome);
-      else if (!(outcome instanceof Error)) this.#keep(key, outcome as Policy);
+      else if (!(outcome instanceof Error)) {
+        const policy = outcome as Policy;
+        for (const path of decisionPaths(policy)) await inSlices(policy.prepareInSteps(path)).catch(() => undefined);
+        this.#keep(key, policy);
+      }
     }
     if (dataText.length < LARGE_DATA || this.#documents.has(dataText)) return;
     const document = await inSlices(parseJsonInSteps(dataText)).catch(() => undefined);
@@ -151,17 +155,25 @@ export function withPlatformData(world: World, platformData: Value): World {
   return worldOf(world.name, world.revision, world.policy.withData({ ...data, platform: platformData }));
 }
 
+const packageOf = (policy: Policy): readonly string[] => policy.modules[0]?.package.path ?? [];
+
+/** Of `allow` and of `deny`. */
+function decisionPaths(policy: Policy): readonly [string, string] {
+  const packagePath = pathText(packageOf(policy));
+  return [`${packagePath}.allow`, `${packagePath}.deny`];
+}
+
 function worldOf(name: PolicyName, revision: number, policy: Policy): World {
-  const packageSteps = policy.modules[0]?.package.path ?? [];
-  const packagePath = pathText(packageSteps);
+  const packageSteps = packageOf(policy);
+  const [allow, deny] = decisionPaths(policy);
   return {
     name,
     revision,
     policy,
     packageSteps,
-    packagePath,
-    allow: policy.prepare(`${packagePath}.allow`),
-    deny: policy.prepare(`${packagePath}.deny`),
+    packagePath: pathText(packageSteps),
+    allow: policy.prepare(allow),
+    deny: policy.prepare(deny),
   };
 }
 

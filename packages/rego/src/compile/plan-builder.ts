@@ -129,6 +129,11 @@ export class PlanBuilder implements Plan {
     return set;
   }
 
+  /** The rules of a rule set. */
+  rulesOf(index: number): readonly WorkRule[] {
+    return this.nodes[index]?.rules ?? [];
+  }
+
   private number(node: TreeNode): void {
     // A rule with variables in its reference takes in the rules below it: they define parts of the
     // same document.

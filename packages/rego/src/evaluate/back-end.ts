@@ -1,5 +1,5 @@
 /** What a back end is: code for the rule sets of an engine, and code for queries against it. */
-import type { Definitions, QueryPlan } from '../compile/plan.js';
+import type { Definitions, QueryPlan, Step } from '../compile/plan.js';
 import type { Value } from '../values/index.js';
 import { ClosureCompiler, compileWithClosures, type Frame } from './closures.js';
 import type { Engine } from './engine.js';
@@ -15,23 +15,32 @@ export interface QueryCode {
 
 export interface BackEnd {
   readonly name: 'generated' | 'closures';
+  /** Compiles what the steps reach and nothing before them has reached. */
+  compile(steps: readonly Step[]): void;
   /** Compiles the query and what it reaches. */
   query(plan: QueryPlan): QueryCode;
 }
 
 export function closureBackEnd(engine: Engine): BackEnd {
+  const compile = (steps: readonly Step[]): void =>
+    compileDemanded(engine, steps, (definitions) => compileWithClosures(engine, definitions));
   return {
     name: 'closures',
+    compile,
     query: (plan) => {
-      compileDemanded(engine, plan, (definitions) => compileWithClosures(engine, definitions));
+      compile(plan.steps);
       return closureQuery(engine, plan);
     },
   };
 }
 
-/** Compiles what a query is the first to reach. What cannot be compiled is not there: the next query that reaches it tries again. */
-export function compileDemanded(engine: Engine, query: QueryPlan, compile: (definitions: Definitions) => void): void {
-  const definitions = engine.plan.demand(query.steps);
+/** Compiles what the steps are the first to reach. What cannot be compiled is not there: whatever reaches it next tries again. */
+export function compileDemanded(
+  engine: Engine,
+  steps: readonly Step[],
+  compile: (definitions: Definitions) => void,
+): void {
+  const definitions = engine.plan.demand(steps);
   try {
     compile(definitions);
   } catch (error) {

@@ -2,7 +2,7 @@
  * The back end that writes one JavaScript function for each rule set and lookup and compiles those together that one query is the first
  * to reach; rules call each other directly, also those compiled before. Needs `new Function`.
  */
-import type { Clause, Definitions, Lookup, Plan, QueryPlan, RuleSet } from '../compile/plan.js';
+import type { Clause, Definitions, Lookup, Plan, QueryPlan, RuleSet, Step } from '../compile/plan.js';
 import { NOWHERE } from '../syntax/ast.js';
 import type { Value } from '../values/index.js';
 import { type BackEnd, compileDemanded, directQuery, type QueryCode } from './back-end.js';
@@ -288,10 +288,13 @@ function generate(engine: Engine, definitions: Definitions, linked: Linked): voi
 /** Compiles rule sets and lookups to JavaScript, when a query first reaches them. */
 export function generatedBackEnd(engine: Engine): BackEnd {
   const linked: Linked = Object.create(null) as Linked;
+  const compile = (steps: readonly Step[]): void =>
+    compileDemanded(engine, steps, (definitions) => generate(engine, definitions, linked));
   return {
     name: 'generated',
+    compile,
     query: (plan) => {
-      compileDemanded(engine, plan, (definitions) => generate(engine, definitions, linked));
+      compile(plan.steps);
       return generatedQuery(engine, plan);
     },
   };
