@@ -28,8 +28,9 @@ describe.each(['generated', 'closures'] as const)('what a path reaches, compiled
     const sizes: number[] = [];
     const demand = vi.spyOn(PlanBuilder.prototype, 'demand');
     const made = (): number => {
-      const { sets, lookups } = demand.mock.results.at(-1)?.value as Definitions;
-      return sets.length + lookups.length;
+      const { type, value } = demand.mock.results.at(-1) ?? {};
+      expect(type).toBe('return');
+      return (value as Definitions).sets.length + (value as Definitions).lookups.length;
     };
     for (const _ of policy.prepareInSteps('p/allow')) sizes.push(made());
     expect(sizes.length).toBeGreaterThan(400 / 16);
