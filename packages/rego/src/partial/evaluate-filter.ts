@@ -1,6 +1,6 @@
 /** Filters evaluated on a document at hand: for stores without a query language, and for tests. */
 import { compare, equal, get, isArray, isObject, isSet, iterate, type Value } from '../values/index.js';
-import type { FieldPath, Filter } from './filter.js';
+import { type ComparisonOperator, type FieldPath, type Filter, holds } from './filter.js';
 
 function fieldOf(document: Value | undefined, field: FieldPath): Value | undefined {
   let value = document;
@@ -8,23 +8,8 @@ function fieldOf(document: Value | undefined, field: FieldPath): Value | undefin
   return value;
 }
 
-function compared(op: 'eq' | 'ne' | 'lt' | 'lte' | 'gt' | 'gte', a: Value | undefined, b: Value | undefined): boolean {
-  if (a === undefined || b === undefined) return false;
-  const order = compare(a, b);
-  switch (op) {
-    case 'eq':
-      return order === 0;
-    case 'ne':
-      return order !== 0;
-    case 'lt':
-      return order < 0;
-    case 'lte':
-      return order <= 0;
-    case 'gt':
-      return order > 0;
-    case 'gte':
-      return order >= 0;
-  }
+function compared(by: ComparisonOperator, a: Value | undefined, b: Value | undefined): boolean {
+  return a !== undefined && b !== undefined && holds(compare(a, b), by);
 }
 
 /** Whether the document satisfies the filter. */

@@ -60,6 +60,24 @@ export function mirrored(operator: ComparisonOperator): ComparisonOperator {
   return OPPOSITE[operator];
 }
 
+/** Whether values in this order (negative: the first is less) satisfy the operator. */
+export function holds(order: number, by: ComparisonOperator): boolean {
+  switch (by) {
+    case 'eq':
+      return order === 0;
+    case 'ne':
+      return order !== 0;
+    case 'lt':
+      return order < 0;
+    case 'lte':
+      return order <= 0;
+    case 'gt':
+      return order > 0;
+    case 'gte':
+      return order >= 0;
+  }
+}
+
 function identity(filter: Filter): string {
   return String(keyOf(filter as unknown as Value));
 }

@@ -10,6 +10,7 @@ import {
   type ComparisonOperator,
   type FieldPath,
   type Filter,
+  holds,
   mirrored,
   placeOf,
   type TextOperator,
@@ -49,23 +50,6 @@ function refuse(what: string): never {
 }
 
 const nameOf = (path: FieldPath): string => (path.length === 0 ? 'an element' : path.join('.'));
-
-function holds(order: number, by: ComparisonOperator): boolean {
-  switch (by) {
-    case 'eq':
-      return order === 0;
-    case 'ne':
-      return order !== 0;
-    case 'lt':
-      return order < 0;
-    case 'lte':
-      return order <= 0;
-    case 'gt':
-      return order > 0;
-    case 'gte':
-      return order >= 0;
-  }
-}
 
 function combine(kind: 'all' | 'some', questions: readonly Question[]): Question {
   const absorbing = kind === 'some';
