@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -272,4 +274,45 @@ describe('compiling in steps', () => {
     expect(run).toThrow(/var x is unsafe/);
     expect(() => compile({ modules })).toThrow(/var x is unsafe/);
   });
+});
+
+describe('ever new questions', () => {
+  const modules = [{ name: 'p.rego', text: 'package t\nu[k] := v if some k, v in data.users\n' }];
+  const users = Object.fromEntries(Array.from({ length: 12_000 }, (_unused, id) => [`u${id}`, { id, tags: [id] }]));
+
+  it.each(['generated', 'closures'] as const)('of documents have their values (%s)', (backend) => {
+    const policy = compile({ modules, backend, data: { users, list: [10, 11] } });
+    for (let round = 0; round < 2; round += 1) {
+      for (let id = 0; id < 12_000; id += 1) expect(policy.evaluate(`users.u${id}.id`)).toBe(id);
+      expect(policy.evaluate('users.nobody.id')).toBeUndefined();
+      expect(policy.evaluate('users.u11999.tags["0"]')).toBe(policy.evaluate('users.u0.tags["0"]'));
+      expect(policy.evaluate('t.u.u11998.id')).toBe(11_998);
+      expect(policy.query('data.users.u11997.tags[_] = x')).toEqual([{ x: 11_997 }]);
+      expect(policy.query('x := data.users.u7.id; data.users[concat("", ["u", "7"])].id == x')).toEqual([{ x: 7 }]);
+    }
+    policy.setData('users.u11999.id', 'new');
+    expect(policy.evaluate('users.u11999.id')).toBe('new');
+    expect(policy.withData({ users: { u11999: { id: 'other' } } }).evaluate('users.u11999.id')).toBe('other');
+  });
+
+  it('do not fill the memory', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const usedBytes = (): number => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const policy = compile({ modules, backend: 'closures', data: { users: { a: 1 } } });
+    const ask = (from: number, to: number): void => {
+      for (let id = from; id < to; id += 1) {
+        policy.evaluate(`users.v${id}.id`);
+        if (id % 4 === 0) policy.query(`data.users[_] == "x${id}"; data.users.w${id}`);
+      }
+    };
+    ask(0, 20_000);
+    const before = usedBytes();
+    ask(20_000, 60_000);
+    // Kept for ever, these took 30 MB.
+    expect(usedBytes() - before).toBeLessThan(5e6);
+  }, 60_000);
 });

@@ -543,7 +543,10 @@ export class Lowerer {
       full.push(key);
       end += 1;
     }
-    return this.lookups({ op: 'base', world: this.world, path: this.builder.basePath(full) }, terms.slice(end));
+    const { index, length } = this.builder.nearestBasePath(full);
+    let document: Op = { op: 'base', world: this.world, path: index };
+    for (const key of full.slice(length)) document = { op: 'get', from: document, key: { op: 'const', value: key } };
+    return this.lookups(document, terms.slice(end));
   }
 
   private ruleDocument(node: TreeNode, terms: readonly Term[]): Op {

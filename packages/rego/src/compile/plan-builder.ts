@@ -14,6 +14,9 @@ import type { Atom, Clause, Definitions, Extent, Lookup, Plan, RuleSet, RuleSetK
 import { visitReferences } from './reach.js';
 import { formatRef, isGroundRef, type RuleTree, type TreeNode } from './rule-tree.js';
 
+/** Documents that are looked up once for each state of the data. */
+const maxBasePathsBesideRules = 10_000;
+
 export class PlanBuilder implements Plan {
   readonly tree: RuleTree;
   readonly sets: RuleSet[] = [];
@@ -24,6 +27,7 @@ export class PlanBuilder implements Plan {
   private readonly metadata: (rule: WorkRule) => RuleMetadata;
   private readonly nodes: TreeNode[] = [];
   private readonly basePathIndex = new Map<string, number>();
+  private readonly maxBasePaths: number;
   private readonly lookupIndex = new Map<string, number>();
   /** What has been demanded, by index, and what of it by the last demand. */
   private readonly demanded = { sets: new Set<number>(), lookups: new Set<number>(), extents: new Set<number>() };
@@ -38,6 +42,7 @@ export class PlanBuilder implements Plan {
     this.builtins = builtins;
     this.metadata = metadata;
     this.number(tree.root);
+    this.maxBasePaths = this.basePaths.length + maxBasePathsBesideRules;
   }
 
   /** To be called before anything is demanded. */
@@ -182,12 +187,25 @@ export class PlanBuilder implements Plan {
   }
 
   basePath(path: readonly Value[]): number {
-    const id = path.map((key) => `${typeof key}:${String(keyOf(key))}`).join('\u0001');
+    const id = basePathId(path);
     const known = this.basePathIndex.get(id);
     if (known !== undefined) return known;
     this.basePaths.push(path);
     this.basePathIndex.set(id, this.basePaths.length - 1);
     return this.basePaths.length - 1;
+  }
+
+  /**
+   * The number of a path, or of the longest part of its beginning that has one, and that part's length: whoever asks for ever new
+   * documents does not make the plan grow for ever.
+   */
+  nearestBasePath(path: readonly Value[]): { readonly index: number; readonly length: number } {
+    if (this.basePaths.length < this.maxBasePaths) return { index: this.basePath(path), length: path.length };
+    for (let length = path.length; length > 0; length -= 1) {
+      const index = this.basePathIndex.get(basePathId(path.slice(0, length)));
+      if (index !== undefined) return { index, length };
+    }
+    return { index: this.basePath([]), length: 0 };
   }
 
   /** A number for what a comprehension keeps (`World.group`). */
@@ -333,3 +351,6 @@ const OWN_ARITIES: Readonly<Record<string, number>> = {
 export function builtinArity(builtins: ReadonlyMap<string, Builtin>, name: string): number | undefined {
   return OWN_ARITIES[name] ?? builtins.get(name)?.args.length;
 }
+
+const basePathId = (path: readonly Value[]): string =>
+  path.map((key) => `${typeof key}:${String(keyOf(key))}`).join('\u0001');

@@ -327,15 +327,27 @@ export class TypeChecker {
     return result;
   }
 
+  /** What is remembered of terms and bodies serves while one body is typed. */
+  private forgetBodies(): void {
+    this.hoistedBodies.clear();
+    this.remembered.clear();
+    this.closureNames.clear();
+  }
+
+  /** What is wrong with the types of a query. */
+  query(body: Body): readonly TypeProblem[] {
+    const { errors } = this.body(body, this.rules.wrap());
+    this.forgetBodies();
+    return errors;
+  }
+
   /** Types a rule and remembers it for those that read it. */
   rule(rule: WorkRule): readonly TypeProblem[] {
     const path = constants(groundPrefix(rule.ref));
     const outer = this.rules.wrap();
     const unknownSchemas = this.bindsSchemas ? declareSchemas(this.context, rule, outer) : [];
     const { environment, errors } = this.body(rule.body, outer);
-    this.hoistedBodies.clear();
-    this.remembered.clear();
-    this.closureNames.clear();
+    this.forgetBodies();
     if (errors.length > 0) {
       this.rules.put('data', path, ANY);
       return [...unknownSchemas, ...errors];
@@ -519,5 +531,5 @@ export function* checkTypes(context: CompileContext): Steps<TypeChecker> {
 
 /** Checks a query's body. */
 export function checkBodyTypes(context: Pick<CompileContext, 'errors'>, checker: TypeChecker, body: Body): void {
-  for (const problem of checker.body(body, checker.rules.wrap()).errors) reportProblem(context, problem);
+  for (const problem of checker.query(body)) reportProblem(context, problem);
 }

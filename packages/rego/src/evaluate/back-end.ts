@@ -1,6 +1,6 @@
 /** What a back end is: code for the rule sets of an engine, and code for queries against it. */
-import type { Definitions, QueryPlan, Step } from '../compile/plan.js';
-import type { Value } from '../values/index.js';
+import type { Definitions, Op, QueryPlan, Step } from '../compile/plan.js';
+import { get, type Value } from '../values/index.js';
 import { ClosureCompiler, compileWithClosures, type Frame } from './closures.js';
 import type { Engine } from './engine.js';
 import type { World } from './world.js';
@@ -53,19 +53,32 @@ export function compileDemanded(
 export function directQuery(engine: Engine, plan: QueryPlan): QueryCode | undefined {
   const [only] = plan.steps;
   if (plan.steps.length !== 1 || only?.step !== 'let') return undefined;
-  const { value } = only;
-  let first: (world: World) => Value | undefined;
-  if (value.op === 'rule') first = (world) => engine.rule(world, value.set);
-  else if (value.op === 'extent') first = (world) => engine.extent(world, value.extent);
-  else if (value.op === 'base') first = (world) => engine.base(world, value.path);
-  else return undefined;
-  return {
-    first,
-    each: (world, visit) => {
-      const found = first(world);
-      if (found !== undefined) visit([found]);
-    },
-  };
+  const first = directRead(engine, only.value);
+  return (
+    first && {
+      first,
+      each: (world, visit) => {
+        const found = first(world);
+        if (found !== undefined) visit([found]);
+      },
+    }
+  );
+}
+
+function directRead(engine: Engine, value: Op): ((world: World) => Value | undefined) | undefined {
+  if (value.op === 'rule') return (world) => engine.rule(world, value.set);
+  if (value.op === 'extent') return (world) => engine.extent(world, value.extent);
+  if (value.op === 'base') return (world) => engine.base(world, value.path);
+  if (value.op !== 'get' || value.key.op !== 'const') return undefined;
+  const key = value.key.value;
+  const from = directRead(engine, value.from);
+  return (
+    from &&
+    ((world) => {
+      const document = from(world);
+      return document === undefined ? undefined : get(document, key);
+    })
+  );
 }
 
 function closureQuery(engine: Engine, plan: QueryPlan): QueryCode {
