@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findFreePorts } from '../servers/processes.js';
 import { startTestServer, type TestServer } from './harness.js';
 
@@ -61,6 +62,35 @@ describe('the listener without tokens', () => {
     ).toMatchObject({ result: true, decision_id: expect.any(String) });
     expect((await ask('/health')).status).toBe(200);
     expect((await ask('/v1/policies')).status).toBe(200);
+  });
+
+  it('answers one connection through whatever comes over it, in order', async () => {
+    const call = (body: string): string =>
+      `POST /v1/data/projects/demo/demo/authz/allow HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const allowed = call('{"input":{"method":"GET","claims":{"project":"demo"}}}');
+    const apisix = `{"input":{"type":"http","request":{"method":"GET","path":"/demo","headers":{}}}}`;
+    const decision = `POST /v1/data/bailiwick/authz HTTP/1.1\r\nHost: a\r\nContent-Length: ${apisix.length}\r\n\r\n${apisix}`;
+    const pieces = [allowed, allowed, decision, call('{"input":'), allowed, 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n'];
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString();
+    });
+    for (const [at, piece] of pieces.entries()) {
+      socket.write(piece);
+      await vi.waitFor(() => expect(text.match(/HTTP\/1\.1 \d\d\d/g)).toHaveLength(at + 1), { timeout: 5_000 });
+    }
+    socket.destroy();
+    expect(text.match(/HTTP\/1\.1 \d\d\d/g)?.map((line) => line.slice(-3))).toEqual([
+      '200',
+      '200',
+      '200',
+      '400',
+      '200',
+      '200',
+    ]);
+    expect(text.match(/"result":true/g)).toHaveLength(3);
+    expect(text).toMatch(/"decision_id":"[0-9a-f-]{36}","result":\{"allow":false/);
   });
 
   it('has no API that changes anything', async () => {

@@ -1,5 +1,5 @@
 /** The control plane's application with all its routes: what the `control` and `decide` roles serve behind the gateway. */
-import type { RequestListener, Server } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { auditRoutes } from './audit/audit-routes.js';
 import { bootstrapRoutes } from './configs/bootstrap-routes.js';
@@ -20,6 +20,7 @@ import { ofrepRoutes } from './flags/ofrep-routes.js';
 import type { ManagedResources } from './gateway/managed-resources.js';
 import { gatewayResourceRoutes } from './gateway/resource-routes.js';
 import { createApplication } from './http/application.js';
+import { BusyPoll } from './http/busy-poll.js';
 import { CrossOrigin } from './http/cross-origin.js';
 import { docsRoutes, openApiRoutes } from './http/docs-routes.js';
 import { TokenBucket } from './http/token-bucket.js';
@@ -27,7 +28,7 @@ import { identityRoutes } from './identity/identity-routes.js';
 import { oidcRoutes } from './identity/oidc-routes.js';
 import { webhookRoutes } from './notifications/webhook-routes.js';
 import { bundleRoutes } from './opa/bundle-routes.js';
-import { createDataListener } from './opa/data-listener.js';
+import { DataListener } from './opa/data-listener.js';
 import { opaRoutes } from './opa/opa-routes.js';
 import type { Platform } from './platform.js';
 import { approvalRoutes } from './policies/approval-routes.js';
@@ -123,17 +124,19 @@ function answerReadsFirst(platform: Platform, settings: Settings, application: F
       ...{ application, others, apiKeys, decisions, metrics, maxJsonDepth: settings.maxJsonDepth },
       ...{ fetches: configuration.fetches, ofrep: configuration.ofrep, limits: configuration.limits },
       crossOrigin: new CrossOrigin(settings.corsOrigins),
+      busyPoll: new BusyPoll(settings.busyPollMicroseconds),
     }),
   );
 }
 
 /** OPA's REST API alone and without tokens, for a private network. */
-export async function createOpaListener(platform: Platform, settings: Settings, logger: Logger): Promise<Server> {
+export async function createOpaListener(platform: Platform, settings: Settings, logger: Logger): Promise<DataListener> {
   const parts = applicationParts(platform, settings, logger);
   const application = createApplication({ ...parts, isAuthorised: false });
   opaRoutes(application, platform);
   await application.ready();
-  return createDataListener(platform, { ...parts, application });
+  const busyPoll = new BusyPoll(settings.busyPollMicroseconds);
+  return new DataListener(platform, { ...parts, application, busyPoll });
 }
 
 function applicationParts(platform: Platform, settings: Settings, logger: Logger) {

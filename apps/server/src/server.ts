@@ -92,11 +92,8 @@ export async function startServer(
     if (settings.opaAddress !== '') {
       const opa = await createOpaListener(platform, settings, logger);
       const [host, port] = splitAddress(settings.opaAddress);
-      await new Promise<void>((resolve, reject) => opa.once('error', reject).listen(port, host, resolve));
-      stoppers.push(async () => {
-        opa.closeIdleConnections();
-        await new Promise((resolve) => opa.close(resolve));
-      });
+      await opa.listen(host, port);
+      stoppers.push(() => opa.close());
     }
     const demo = settings.demo && isGateway ? await startDemoService() : undefined;
     if (demo) stoppers.push(() => demo.close());

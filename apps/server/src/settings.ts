@@ -88,6 +88,15 @@ export const settingDefinitions = define({
     meaning:
       'host:port of an extra listener that speaks OPA’s REST API without tokens, for a private network (an APISIX beside us). Off when empty.',
   },
+  busyPollMicroseconds: {
+    variable: 'BAILIWICK_BUSY_POLL_US',
+    kind: 'integer',
+    default: '200',
+    min: 0,
+    max: 10_000,
+    meaning:
+      'How long the process looks for the next decision or flag request before it sleeps, in microseconds, where callers come back that soon. 0: never; spares the processor.',
+  },
   gatewayFile: {
     variable: 'BAILIWICK_GATEWAY_FILE',
     kind: 'string',

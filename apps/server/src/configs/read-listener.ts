@@ -4,15 +4,17 @@
  * logged as a decision. Everything else, and whatever goes wrong here, is the application's to answer.
  */
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, OutgoingHttpHeaders, RequestListener, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { type ConfigFetch, isNoneMatch, quoteEtag } from '@bailiwick/contract';
 import { parseNumber } from '@bailiwick/rego';
 import type { FastifyInstance } from 'fastify';
 import type { Caller, DecisionService } from '../decisions/decision-service.js';
 import type { OfrepService } from '../flags/ofrep-service.js';
+import { answerByApplication } from '../http/answer-by-application.js';
+import type { BusyPoll } from '../http/busy-poll.js';
 import type { CrossOrigin } from '../http/cross-origin.js';
 import { type JsonBody, toJsonBody } from '../http/json-body.js';
-import { endInOneWrite } from '../http/one-write.js';
+import { endInOneWrite, whenAwake } from '../http/one-write.js';
 import { parseStrictJson } from '../http/strict-json.js';
 import { ApiKeys } from '../identity/api-keys.js';
 import type { ResourceScope } from '../ports/resource-store.port.js';
@@ -32,6 +34,7 @@ export interface ReadListenerParts {
   readonly limits: ReadRateLimits;
   readonly crossOrigin: CrossOrigin;
   readonly metrics: Pick<Metrics, 'apiRequest'>;
+  readonly busyPoll: BusyPoll;
   readonly maxJsonDepth: number;
 }
 
@@ -80,16 +83,13 @@ export function createReadListener(parts: ReadListenerParts): RequestListener {
       if (limited) await limited;
       const made = await make();
       send(request, response, made, requestId, parts.crossOrigin);
+      parts.busyPoll.answered();
       const seconds = (performance.now() - startedMs) / 1e3;
       parts.metrics.apiRequest({ method: 'POST', route: routeOf(request), status: made.status }, seconds);
     } catch {
       // Refusals and faults are rare, and the application words (and logs) them.
-      const worded = await application.inject({
-        ...{ method: 'POST', url: request.url ?? '/', payload: body },
-        headers: { ...(request.headers as Record<string, string>), 'x-request-id': requestId },
-      });
-      if (!response.headersSent) response.writeHead(worded.statusCode, worded.headers as OutgoingHttpHeaders);
-      response.end(worded.rawPayload);
+      const headers = { ...(request.headers as Record<string, string>), 'x-request-id': requestId };
+      await answerByApplication(application, request, response, { headers, body });
     }
   };
 
@@ -265,7 +265,7 @@ function send(
     for (const [name, value] of Object.entries(crossOrigin.headersFor(request.url ?? '', origin) ?? {}))
       headers.push(name, value);
   if (status === 304) {
-    response.writeHead(304, headers).end();
+    whenAwake(() => response.writeHead(304, headers).end());
     return;
   }
   headers.push('content-type', 'application/json; charset=utf-8', 'content-length', String(body.length));

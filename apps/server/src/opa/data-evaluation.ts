@@ -24,7 +24,8 @@ export interface DataQuestion {
   readonly project: string | undefined;
   readonly claimedProject: string | undefined;
   readonly isStrict: boolean;
-  readonly requestId: string;
+  /** Asked for where a decision is logged. */
+  readonly requestId: () => string;
 }
 
 export interface Outcome {
@@ -33,26 +34,35 @@ export interface Outcome {
   readonly nanoseconds: number;
 }
 
-/** Rejects with the engine's errors, and with `policy.broken` (503). */
-export async function answerData(parts: DataParts, question: DataQuestion, input: Value | undefined): Promise<Outcome> {
-  const path = splitPath(question.path);
-  if (path[0] === 'bailiwick' && path[1] === 'authz') return await decide(parts, question, input, path.slice(2));
-  const { world, rest } = worldOf(parts, path, question);
-  const started = process.hrtime.bigint();
-  const value = world?.policy.evaluate(rest.map((step) => `[${JSON.stringify(step)}]`).join(''), input, {
-    strictBuiltinErrors: question.isStrict,
-  });
-  return { value, decisionId: undefined, nanoseconds: Number(process.hrtime.bigint() - started) };
-}
-
-/** The decision rule as a document: `{allow, reason?, decision_id}`, also what APISIX's `opa` plugin asks for. */
-async function decide(
+/** At once, except where a token in the input has to be verified. Throws or rejects with the engine's errors, and with `policy.broken` (503). */
+export function answerData(
   parts: DataParts,
   question: DataQuestion,
   input: Value | undefined,
+): Outcome | Promise<Outcome> {
+  const path = knownPath(question.path);
+  const { steps } = path;
+  if (steps[0] === 'bailiwick' && steps[1] === 'authz') {
+    const document = isApisixInput(input) ? decisionInput(input, parts.authenticator) : input;
+    return document instanceof Promise
+      ? document.then((verified) => decide(parts, question, verified, steps.slice(2)))
+      : decide(parts, question, document, steps.slice(2));
+  }
+  const { world, skipped } = worldOf(parts, steps, question);
+  const startedMs = performance.now();
+  const value = world?.policy.evaluate(path.textAfter(skipped), input, { strictBuiltinErrors: question.isStrict });
+  return { value, decisionId: undefined, nanoseconds: nanosecondsSince(startedMs) };
+}
+
+const nanosecondsSince = (startedMs: number): number => Math.round((performance.now() - startedMs) * 1e6);
+
+/** The decision rule as a document: `{allow, reason?, decision_id}`, also what APISIX's `opa` plugin asks for. */
+function decide(
+  parts: DataParts,
+  question: DataQuestion,
+  prepared: Value | undefined,
   rest: readonly string[],
-): Promise<Outcome> {
-  const prepared = isApisixInput(input) ? await decisionInput(input, parts.authenticator) : input;
+): Outcome {
   const members = (typeof prepared === 'object' && prepared !== null && !Array.isArray(prepared) ? prepared : {}) as {
     readonly project?: Value;
     readonly claims?: Value;
@@ -63,13 +73,13 @@ async function decide(
     Value
   >;
   const claimed = claimedProject(claims);
-  const started = process.hrtime.bigint();
+  const startedMs = performance.now();
   const decision = parts.decisions.decideOn(prepared ?? {}, {
     project: typeof members.project === 'string' ? members.project : claimed,
     claimedProject: claimed,
     isControlPlane: false,
     actor: typeof claims['sub'] === 'string' ? claims['sub'] : 'anonymous',
-    requestId: typeof members.request_id === 'string' ? members.request_id : question.requestId,
+    requestId: typeof members.request_id === 'string' ? members.request_id : question.requestId(),
   });
   const reason =
     decision.reasons.length > 0
@@ -86,15 +96,16 @@ async function decide(
       : rest.length === 1 && Object.hasOwn(document, rest[0] ?? '')
         ? document[rest[0] ?? '']
         : undefined;
-  return { value, decisionId: decision.id, nanoseconds: Number(process.hrtime.bigint() - started) };
+  return { value, decisionId: decision.id, nanoseconds: nanosecondsSince(startedMs) };
 }
 
+/** The world that a path means, and how many of its steps only said so. */
 export function worldOf(
   parts: DataParts,
-  path: readonly string[],
+  steps: readonly string[],
   question: DataQuestion,
-): { world: World | undefined; rest: readonly string[] } {
-  const named = (name: string, rest: readonly string[]): { world: World | undefined; rest: readonly string[] } => {
+): { world: World | undefined; skipped: number } {
+  const named = (name: string, skipped: number): { world: World | undefined; skipped: number } => {
     const state = parts.enforcer.state(name);
     if (state?.kind === 'broken')
       throw new BailiwickError('unavailable', {
@@ -102,23 +113,57 @@ export function worldOf(
         message: `The policy of '${name}' does not run: ${state.error}`,
         retryAfterSeconds: 5,
       });
-    return { world: state?.world, rest };
+    return { world: state?.world, skipped };
   };
-  if (path[0] === 'projects' && path[1] !== undefined) return named(path[1], path.slice(2));
+  if (steps[0] === 'projects' && steps[1] !== undefined) return named(steps[1], 2);
   const project = question.project ?? question.claimedProject;
-  if (project !== undefined) return named(project, path);
-  const platform = named('platform', path);
+  if (project !== undefined) return named(project, 0);
+  const platform = named('platform', 0);
   // `package platform.authz` lives at platform/authz in its own world; `platform/` before another path names the world.
-  if (path[0] === 'platform' && platform.world && platform.world.packageSteps[0] !== 'platform')
-    return named('platform', path.slice(1));
+  if (steps[0] === 'platform' && platform.world && platform.world.packageSteps[0] !== 'platform')
+    return named('platform', 1);
   return platform;
 }
 
-const splitPath = (path: string): readonly string[] =>
-  path
-    .split('/')
-    .filter((segment) => segment !== '')
-    .map(decodeSegment);
+class DataPath {
+  readonly steps: readonly string[];
+  readonly #texts = new Map<number, string>();
+
+  constructor(path: string) {
+    this.steps = path
+      .split('/')
+      .filter((segment) => segment !== '')
+      .map(decodeSegment);
+  }
+
+  /** The steps after the first `skipped`, as the engine reads a path. */
+  textAfter(skipped: number): string {
+    let text = this.#texts.get(skipped);
+    if (text === undefined) {
+      text = this.steps
+        .slice(skipped)
+        .map((step) => `[${JSON.stringify(step)}]`)
+        .join('');
+      this.#texts.set(skipped, text);
+    }
+    return text;
+  }
+}
+
+const maxKnownPaths = 1_000;
+const maxKnownPathUnits = 1_000;
+const knownPaths = new Map<string, DataPath>();
+
+/** Services ask for the same few documents again and again. */
+function knownPath(text: string): DataPath {
+  const known = knownPaths.get(text);
+  if (known !== undefined) return known;
+  const path = new DataPath(text);
+  if (text.length > maxKnownPathUnits) return path;
+  if (knownPaths.size >= maxKnownPaths) knownPaths.delete(knownPaths.keys().next().value as string);
+  knownPaths.set(text, path);
+  return path;
+}
 
 function decodeSegment(segment: string): string {
   try {

@@ -223,6 +223,6 @@ function questionOf(request: DataRequest): DataQuestion {
     project: request.query.project,
     claimedProject: claimedProject(request.caller.claims),
     isStrict: request.query['strict-builtin-errors'] ?? false,
-    requestId: request.id,
+    requestId: () => request.id,
   };
 }
