@@ -91,7 +91,7 @@ export const settingDefinitions = define({
   busyPollMicroseconds: {
     variable: 'BAILIWICK_BUSY_POLL_US',
     kind: 'integer',
-    default: '200',
+    default: '400',
     min: 0,
     max: 10_000,
     meaning:
