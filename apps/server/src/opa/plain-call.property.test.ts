@@ -121,7 +121,7 @@ describe('plain calls beside Node’s parser', () => {
       fc.asyncProperty(parts, async (given) => {
         const piece = textOf(given);
         const head = readPlainHead(piece, undefined);
-        if (head === undefined) return;
+        if (head === undefined || piece.length < head.headBytes + head.bodyBytes) return;
         accepted += 1;
         const body = piece.toString('latin1', piece.length - head.bodyBytes);
         const expected = { method: 'POST', url: `/v1/data/${head.path}`, requestId: head.requestId, body };

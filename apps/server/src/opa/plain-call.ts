@@ -1,5 +1,5 @@
 /**
- * Reads the one request that everybody makes of the data listener: a plain `POST /v1/data/…` over HTTP/1.1 that has come whole, in one
+ * Reads the one request that everybody makes of the data listener: a plain `POST /v1/data/…` over HTTP/1.1 whose head has come in one
  * piece, with a declared length. It is stricter than RFC 9112: whatever is not exactly that, even where it is allowed, is no plain call and
  * is Node's to read and to answer or to refuse.
  */
@@ -10,6 +10,7 @@ export interface PlainHead {
   /** Below `/v1/data/`, as it came. */
   readonly path: string;
   readonly requestId: string | undefined;
+  readonly headBytes: number;
   readonly bodyBytes: number;
 }
 
@@ -28,15 +29,15 @@ const notPlain = new Set([
 ]);
 
 /**
- * The head of a piece that is one plain call, undefined for anything else. `last` is the head of the call before on the same connection:
- * clients send the same again and again.
+ * The head of a piece that is one plain call or, with all of its head, the beginning of one; undefined for anything else. `last` is the head
+ * of the call before on the same connection: clients send the same again and again.
  */
 export function readPlainHead(piece: Buffer, last: PlainHead | undefined): PlainHead | undefined {
   const headBytes = piece.indexOf(end) + end.length;
   if (headBytes < end.length || headBytes > maxHeadBytes) return undefined;
   const text = piece.toString('latin1', 0, headBytes);
   const head = last?.text === text ? last : parseHead(text);
-  return head?.bodyBytes === piece.length - headBytes ? head : undefined;
+  return head !== undefined && piece.length <= headBytes + head.bodyBytes ? head : undefined;
 }
 
 function parseHead(text: string): PlainHead | undefined {
@@ -47,7 +48,7 @@ function parseHead(text: string): PlainHead | undefined {
   const length = headers?.get('content-length');
   if (path === undefined || headers?.has('host') !== true || length === undefined || !/^[0-9]{1,9}$/.test(length))
     return undefined;
-  return { text, path, requestId: headers.get('x-request-id'), bodyBytes: Number(length) };
+  return { text, path, requestId: headers.get('x-request-id'), headBytes: text.length, bodyBytes: Number(length) };
 }
 
 /** Undefined when one stands twice or is more than this reads. */

@@ -11,11 +11,13 @@ const other = 'GET /other HTTP/1.1\r\nHost: a\r\n\r\n';
 let server: Server;
 let port = 0;
 let keepAliveMs = 60_000;
+let maxBodyBytes = 1_000;
 let answer: (body: string) => JsonBody | Promise<JsonBody>;
 const connections: PlainConnection[] = [];
 
 beforeEach(async () => {
   keepAliveMs = 60_000;
+  maxBodyBytes = 1_000;
   answer = (body) => `plain:${body}`;
   connections.length = 0;
   server = createServer((request, response) => {
@@ -28,7 +30,7 @@ beforeEach(async () => {
   server.on('connection', (socket: Socket) => {
     connections.push(
       new PlainConnection(socket, {
-        ...{ maxBodyBytes: 1_000, keepAliveMs },
+        ...{ maxBodyBytes, keepAliveMs },
         answer: (_head, body) => answer(body.toString()),
         handOver: (taken) => handOver?.call(server, taken),
       }),
@@ -101,7 +103,12 @@ describe('a connection of plain calls', () => {
 
   it.each([
     ['half a head', plain('1').slice(0, 20), plain('1').slice(20), ['node:POST:1']],
-    ['half a body', plain('12').slice(0, -1), '2', ['node:POST:12']],
+    [
+      'half a body and more than the other half',
+      plain('12').slice(0, -1),
+      `2${plain('3')}`,
+      ['node:POST:12', 'node:POST:3'],
+    ],
     ['another call', other, '', ['node:GET:']],
     ['two calls at once', plain('1') + plain('2'), '', ['node:POST:1', 'node:POST:2']],
     [
@@ -121,6 +128,42 @@ describe('a connection of plain calls', () => {
     client.socket.write(plain('9'));
     await client.gets('plain:0', ...answers, 'node:POST:9');
     client.socket.destroy();
+  });
+
+  it('waits for a body that comes after its head, or in packets', async () => {
+    const client = new Client();
+    const text = plain('1234');
+    for (const [at, cut] of [text.length - 4, text.length - 1].entries()) {
+      await client.send(text.slice(0, cut));
+      await client.send(text.slice(cut));
+      await client.gets(...Array.from({ length: at + 1 }, () => 'plain:1234'));
+    }
+    for (const piece of [text.slice(0, -4), '1', '2', '3', '4']) await client.send(piece);
+    await client.gets('plain:1234', 'plain:1234', 'plain:1234');
+    client.socket.destroy();
+  });
+
+  it('hands over a body in crumbs, and one that says it is large', async () => {
+    const body = 'x'.repeat(100);
+    const crumbs = new Client();
+    await crumbs.send(plain(body).slice(0, -100));
+    for (const crumb of body) await crumbs.send(crumb);
+    await crumbs.gets(`node:POST:${body}`);
+    crumbs.socket.destroy();
+    maxBodyBytes = 1_000_000;
+    const large = new Client();
+    await large.send(plain('x'.repeat(70_000)).slice(0, 1_000));
+    await large.send(plain('x'.repeat(70_000)).slice(1_000));
+    await large.gets(`node:POST:${'x'.repeat(70_000)}`);
+    large.socket.destroy();
+  });
+
+  it('ends when a client goes in the middle of a body', async () => {
+    const client = new Client();
+    await client.send(plain('12').slice(0, -1));
+    client.socket.end();
+    await client.closed;
+    expect(client.text).toBe('');
   });
 
   it('hands a call over that it cannot answer, at once or later', async () => {

@@ -7,6 +7,11 @@ import type { JsonBody } from '../http/json-body.js';
 import { whenAwake } from '../http/one-write.js';
 import { type PlainHead, readPlainHead } from './plain-call.js';
 
+/** Bodies that are waited for here: some clients send head and body apart, or a body in packets. */
+const maxAwaitedBytes = 64 * 1024;
+const maxAwaitedPieces = 64;
+const maxAwaitedMs = 5_000;
+
 export interface PlainCalls {
   /** A body to answer 200 with. Throws or rejects when the call is not to be answered so. */
   answer(head: PlainHead, body: Buffer): JsonBody | Promise<JsonBody>;
@@ -21,6 +26,10 @@ export class PlainConnection {
   readonly #calls: PlainCalls;
   readonly #statusLine: string;
   #last: PlainHead | undefined;
+  /** Of a call whose body has not all come: what has. */
+  #pieces: Buffer[] = [];
+  #missingBytes = 0;
+  #begunMs = 0;
   /** A call has been read whose answer has not been written. */
   #isPending = false;
   #isClosing = false;
@@ -56,25 +65,51 @@ export class PlainConnection {
       this.#socket.unshift(piece);
       return;
     }
+    if (this.#pieces.length > 0) {
+      this.#goOn(piece);
+      return;
+    }
     const head = readPlainHead(piece, this.#last);
     if (head === undefined || head.bodyBytes > this.#calls.maxBodyBytes || this.#isClosing) {
       this.#handOver(piece);
       return;
     }
     this.#last = head;
+    this.#missingBytes = head.headBytes + head.bodyBytes - piece.length;
+    if (this.#missingBytes === 0) this.#answer(head, piece);
+    else if (head.bodyBytes > maxAwaitedBytes) this.#handOver(piece);
+    else {
+      this.#pieces = [piece];
+      this.#begunMs = performance.now();
+    }
+  };
+
+  /** More of a body. One that comes slowly or in crumbs is Node's to wait for. */
+  #goOn(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#missingBytes -= piece.length;
+    const isSlow = this.#pieces.length > maxAwaitedPieces || performance.now() - this.#begunMs > maxAwaitedMs;
+    if (this.#missingBytes > 0 && !isSlow) return;
+    const whole = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    if (this.#missingBytes === 0) this.#answer(this.#last as PlainHead, whole);
+    else this.#handOver(whole);
+  }
+
+  #answer(head: PlainHead, call: Buffer): void {
     this.#isPending = true;
     try {
-      const answer = this.#calls.answer(head, piece.subarray(piece.length - head.bodyBytes));
+      const answer = this.#calls.answer(head, call.subarray(head.headBytes));
       if (!(answer instanceof Promise)) this.#send(answer);
       else
         answer.then(
           (body) => this.#send(body),
-          () => this.#handOver(piece),
+          () => this.#handOver(call),
         );
     } catch {
-      this.#handOver(piece);
+      this.#handOver(call);
     }
-  };
+  }
 
   #send(body: JsonBody): void {
     const head = `${this.#statusLine}Date: ${httpDate()}\r\ncontent-length: ${body.length}\r\n\r\n`;
