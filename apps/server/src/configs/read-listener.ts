@@ -265,7 +265,8 @@ function send(
     for (const [name, value] of Object.entries(crossOrigin.headersFor(request.url ?? '', origin) ?? {}))
       headers.push(name, value);
   if (status === 304) {
-    whenAwake(() => response.writeHead(304, headers).end());
+    response.writeHead(304, headers);
+    whenAwake(() => response.end());
     return;
   }
   headers.push('content-type', 'application/json; charset=utf-8', 'content-length', String(body.length));
