@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findFreePorts } from '../servers/processes.js';
 import { startTestServer, type TestServer } from './harness.js';
@@ -47,6 +48,38 @@ describe('the listener without tokens', () => {
     const answer = await ask(path, body);
     expect(answer.status).toBe(status);
     expect(answer.text).toContain(text);
+  });
+
+  it('takes JSON of any content type, and gzip, as OPA does', async () => {
+    const input = '{"input":{"method":"GET","claims":{"project":"demo"}}}';
+    const send = (
+      body: string | Uint8Array<ArrayBuffer>,
+      headers: Record<string, string>,
+      path = '',
+    ): Promise<Response> =>
+      fetch(`${url}/v1/data/projects/demo/demo/authz/allow${path}`, { method: 'POST', body, headers });
+    for (const [path, type] of [
+      ['', 'text/plain'],
+      ['?metrics=true', 'application/x-www-form-urlencoded'],
+    ] as const) {
+      const answer = await send(input, { 'content-type': type }, path);
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toMatchObject({ result: true });
+    }
+    const packed = new Uint8Array(gzipSync(input));
+    expect(await (await send(packed, { 'content-encoding': 'gzip' })).json()).toEqual({ result: true });
+    for (const [body, encoding, reason] of [
+      [packed.slice(0, -9), 'gzip', 'opa.bad_gzip'],
+      [new TextEncoder().encode(input), 'gzip', 'opa.bad_gzip'],
+      [packed, 'br', 'opa.encoding'],
+    ] as const) {
+      const refused = await send(body, { 'content-encoding': encoding });
+      expect(refused.status).toBe(400);
+      expect(await refused.json()).toMatchObject({ reason });
+    }
+    // 200 MB of zeros in 200 KB.
+    const bomb = await send(new Uint8Array(gzipSync(Buffer.alloc(2e8))), { 'content-encoding': 'gzip' });
+    expect(bomb.status).toBe(413);
   });
 
   it('answers the decision rule with an id, and what else OPA has', async () => {

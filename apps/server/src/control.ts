@@ -29,6 +29,7 @@ import { oidcRoutes } from './identity/oidc-routes.js';
 import { webhookRoutes } from './notifications/webhook-routes.js';
 import { bundleRoutes } from './opa/bundle-routes.js';
 import { DataListener } from './opa/data-listener.js';
+import { acceptOpaBodies } from './opa/opa-bodies.js';
 import { opaRoutes } from './opa/opa-routes.js';
 import type { Platform } from './platform.js';
 import { approvalRoutes } from './policies/approval-routes.js';
@@ -133,6 +134,7 @@ function answerReadsFirst(platform: Platform, settings: Settings, application: F
 export async function createOpaListener(platform: Platform, settings: Settings, logger: Logger): Promise<DataListener> {
   const parts = applicationParts(platform, settings, logger);
   const application = createApplication({ ...parts, isAuthorised: false });
+  acceptOpaBodies(application, settings.maxJsonDepth);
   opaRoutes(application, platform);
   await application.ready();
   const busyPoll = new BusyPoll(settings.busyPollMicroseconds);

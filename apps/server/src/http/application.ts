@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { BailiwickError, isBailiwickError } from '@bailiwick/contract';
 import { parseNumber } from '@bailiwick/rego';
 import Ajv from 'ajv';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyBodyParser, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { AuditService } from '../audit/audit-service.js';
 
 import { type Caller, claimedProject, type Decision, type DecisionService } from '../decisions/decision-service.js';
@@ -214,19 +214,24 @@ function acceptStrictJson(app: FastifyInstance, maxDepth: number): void {
   app.addContentTypeParser(
     /^application\/(?:[\w.+-]+\+)?json(?:;|$)/,
     { parseAs: 'buffer' },
-    (_request, body, done) => {
-      const options = { maxDepth, onBigNumber: parseNumber };
-      if ((body as Buffer).length > maxReadAtOnce) {
-        inSlices(parseStrictJsonInSteps(body as Buffer, options)).then((value) => done(null, value), done);
-        return;
-      }
-      try {
-        done(null, parseStrictJson(body as Buffer, options));
-      } catch (error) {
-        done(error as Error);
-      }
-    },
+    strictJsonParser(maxDepth),
   );
+}
+
+/** Reads a body as strict JSON, a large one in slices. */
+export function strictJsonParser(maxDepth: number): FastifyBodyParser<Buffer> {
+  const options = { maxDepth, onBigNumber: parseNumber };
+  return (_request, body, done) => {
+    if (body.length > maxReadAtOnce) {
+      inSlices(parseStrictJsonInSteps(body, options)).then((value) => done(null, value), done);
+      return;
+    }
+    try {
+      done(null, parseStrictJson(body, options));
+    } catch (error) {
+      done(error as Error);
+    }
+  };
 }
 
 /** Bodies are taken as they are; query parameters are texts and may become numbers. */

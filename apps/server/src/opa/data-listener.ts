@@ -120,8 +120,9 @@ function bodyOf({ value, decisionId }: Outcome): JsonBody {
   return toJsonBody(`{${id}${value === undefined ? '' : `"result":${stringifyJson(value)}`}}\n`);
 }
 
-/** Without a query, and with a declared length: a body that grows without end is the application's to refuse. */
+/** Without a query, and with a plain body of declared length: one that grows without end, or is compressed, is the application's. */
 function isDataCall({ method, url, headers }: IncomingMessage, maxBodyBytes: number): boolean {
   if (method !== 'POST' || url?.startsWith(prefix) !== true || url.includes('?')) return false;
+  if (headers['content-encoding'] !== undefined) return false;
   return Number(headers['content-length'] ?? Number.NaN) <= maxBodyBytes;
 }
