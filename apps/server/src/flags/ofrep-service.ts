@@ -202,7 +202,7 @@ function toAnswer(key: string, answer: FlagAnswer): OfrepAnswer {
     reason: reasons[answer.reason] ?? answer.reason,
     ...(answer.value === undefined ? {} : { value: answer.value }),
     ...(answer.variant === undefined ? {} : { variant: answer.variant }),
-    metadata: answer.metadata,
+    ...(Object.keys(answer.metadata).length === 0 ? {} : { metadata: answer.metadata }),
   };
 }
 
