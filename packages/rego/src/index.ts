@@ -18,7 +18,7 @@ export type { Limits } from './evaluate/world.js';
 export { type MountOptions, mountModule, mountModuleText } from './mount/mount-module.js';
 export { matchesFilter } from './partial/evaluate-filter.js';
 export type { FieldType, FieldTypes, ScalarType } from './partial/field-types.js';
-export type { ComparisonOperator, FieldPath, Filter, TextOperator } from './partial/filter.js';
+export { type ComparisonOperator, type FieldPath, type Filter, holds, type TextOperator } from './partial/filter.js';
 export { isPartialEvaluationError, PartialEvaluationError } from './partial/partial-errors.js';
 export { type PartialOptions, partialDecision, partialFilter } from './partial/partial-evaluation.js';
 export { type CosmosFilter, type CosmosOptions, toCosmos } from './partial/render-cosmos.js';

@@ -4,7 +4,13 @@
  * left after reduction compares text with text and numbers with numbers, is true or false and never unknown, and each store renders
  * it without rules of its own. What cannot be reduced is a `PartialEvaluationError`, never a wrong answer.
  */
-import { type ComparisonOperator, type Filter, PartialEvaluationError, type TextOperator } from '@bailiwick/rego';
+import {
+  type ComparisonOperator,
+  type Filter,
+  holds,
+  PartialEvaluationError,
+  type TextOperator,
+} from '@bailiwick/rego';
 
 type FieldPath = readonly string[];
 type FilterValue = Extract<Filter, { readonly op: ComparisonOperator }>['value'];
@@ -69,23 +75,6 @@ function refuse(what: string): never {
 
 /** Text that every store holds to the last character: no U+0000, no half of a surrogate pair. */
 export const isStorableText = (text: string): boolean => !text.includes('\u0000') && !/\p{Surrogate}/u.test(text);
-
-function holds(order: number, by: ComparisonOperator): boolean {
-  switch (by) {
-    case 'eq':
-      return order === 0;
-    case 'ne':
-      return order !== 0;
-    case 'lt':
-      return order < 0;
-    case 'lte':
-      return order <= 0;
-    case 'gt':
-      return order > 0;
-    case 'gte':
-      return order >= 0;
-  }
-}
 
 function combine(kind: 'all' | 'some', tests: readonly DocumentTest[]): DocumentTest {
   const absorbing = kind === 'some';
